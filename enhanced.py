@@ -1,0 +1,256 @@
+"""The `enhanced` method: whatever a person sends, as MNIST's makers would have prepared it.
+
+A grey picture of any size goes through these steps, each a function below:
+
+    polarity -> flatten the paper -> find the digit -> cut it out -> stroke -> 20x20 box, centred
+
+MNIST's own steps are the last ones (LeCun et al. 1998): scaled with its aspect to fit 20x20,
+the centre of mass in the centre of 28x28. The others make a photo look like the clean
+scans that MNIST began from.
+"""
+
+import numpy as np
+from PIL import Image
+
+import config
+from ink_parts import Part, connected_parts, digit_parts
+
+WORKING_SIDE = 224  # longer side of the picture in which the digit is looked for, pixels
+PAPER_SIDE = 56  # longer side of the picture in which the paper's brightness is estimated
+FINE = 4  # the digit is prepared at 4 times MNIST's resolution
+FIELD, BOX = FINE * config.IMAGE_SIZE, FINE * config.DIGIT_BOX
+CENTRE_OF_MASS = FINE * 14 + (FINE - 1) / 2  # MNIST's lies in the middle of pixel 14, from 0
+
+FAINTEST_INK = 0.06  # contrast to the paper below which there is no ink, 0-1
+INK_SHARE = 0.25  # of the darkest ink: a pixel above is part of a stroke
+# The stroke of MNIST's training digits, 10th and 97th percentile of `stroke_width`, fine pixels.
+THINNEST_STROKE, THICKEST_STROKE = 5.8, 13.5
+
+
+class NoInk(config.ReaderError):
+    """The picture holds nothing that could be a digit: a blank or evenly noisy page."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no ink: the picture looks blank; send one digit that stands out from its background"
+        )
+
+
+def enhance(grey: Image.Image) -> np.ndarray:
+    """Bring a grey picture (mode L) of any size to MNIST form, (28, 28, 1) float32 in [0, 1].
+
+    Raises NoInk for a page without a digit.
+    """
+    ink = flat_ink(_shrunk(grey))
+    labels, parts = find_digit(ink)
+    closer = _closer(grey, parts, max(ink.shape))
+    if closer is not None:
+        ink = flat_ink(_shrunk(closer))
+        labels, parts = find_digit(ink)
+    return _centred(mend_stroke(_in_box(_cut_out(ink, labels, parts))))
+
+
+def flat_ink(grey: np.ndarray) -> np.ndarray:
+    """Return how much ink covers each pixel, float32 in [0, 1], whatever paper and light.
+
+    grey: (H, W) float32 in [0, 1]. Ink is one minus picture over paper; the paper's brightness
+    is the picture with all dark marks closed (grey-scale closing, Serra 1982), smoothed.
+    """
+    if _is_light_on_dark(grey):
+        grey = 1.0 - grey
+    small = _resized(grey, _fitted(grey.shape, PAPER_SIDE))
+    reach = max(3, round(0.4 * max(small.shape)))
+    closed = _running(_running(small, reach, np.maximum), reach, np.minimum)
+    paper = _resized(_smoothed(closed, reach / 3), grey.shape)
+    return np.clip(1.0 - grey / np.maximum(paper, 0.05), 0.0, 1.0)
+
+
+def _is_light_on_dark(grey: np.ndarray) -> bool:
+    """Tell light ink on dark paper from dark on light: ink is the minority, under any light.
+
+    The rim is paper more surely than the middle, so it counts as much as all the rest; and
+    fine detail is skewed towards the ink even where a shadow makes half the paper dark.
+    """
+    small = _resized(grey, _fitted(grey.shape, PAPER_SIDE))
+    middle = (float(small.max()) + float(small.min())) / 2
+    rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+    darkness = float(np.mean(small < middle)) + float(np.mean(rim < middle)) - 1.0
+    detail = small - _smoothed(small, max(small.shape) / 6)
+    skew = float(np.mean(detail**3)) / (float(np.std(detail)) ** 3 + 1e-9)
+    return darkness + float(np.clip(skew, -1.0, 1.0)) > 0
+
+
+def find_digit(ink: np.ndarray) -> tuple[np.ndarray, list[Part]]:
+    """Return labels (H, W) of the connected ink, and the parts that make the digit.
+
+    Raises NoInk if nothing stands out of the paper and its noise.
+    """
+    smooth = _smoothed(ink, 0.004 * max(ink.shape) if max(ink.shape) > 100 else 0.0)
+    # The lighter 40% is paper, its 10th to 40th percentile 1.03 deviations of the noise. In a
+    # picture of a few pixels a digit may leave less than that, and noise cannot be told.
+    low, paper, high = (float(level) for level in np.percentile(smooth, (10, 25, 40)))
+    noise = (high - low) / 1.03 if max(ink.shape) > 2 * config.IMAGE_SIZE else 0.0
+    contrast = float(smooth.max()) - paper
+    if contrast < max(FAINTEST_INK, 6 * noise):
+        raise NoInk
+    threshold = paper + max(INK_SHARE * contrast, 4 * noise)
+    labels, parts = connected_parts(smooth > threshold, ink)
+    parts = digit_parts(parts, ink.shape)
+    if not parts:
+        raise NoInk
+    return labels, parts
+
+
+def _joint_box(parts: list[Part]) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom around all parts."""
+    return (
+        min(part.left for part in parts),
+        min(part.top for part in parts),
+        max(part.right for part in parts),
+        max(part.bottom for part in parts),
+    )
+
+
+def _closer(grey: Image.Image, parts: list[Part], found_at: int) -> Image.Image | None:
+    """Cut the surroundings out of a large picture whose digit was lost in shrinking, or None."""
+    scale = max(grey.size) / found_at
+    left, top, right, bottom = _joint_box(parts)
+    side = max(right - left, bottom - top)
+    if scale <= 1.0 or side >= BOX:
+        return None
+    margin = 0.6 * side
+    return grey.crop(
+        (
+            max(0, int((left - margin) * scale)),
+            max(0, int((top - margin) * scale)),
+            min(grey.width, int((right + margin) * scale)),
+            min(grey.height, int((bottom + margin) * scale)),
+        )
+    )
+
+
+def _cut_out(ink: np.ndarray, labels: np.ndarray, parts: list[Part]) -> np.ndarray:
+    """Return the ink in the digit's box, with all that is not the digit wiped out."""
+    left, top, right, bottom = _joint_box(parts)
+    strokes = np.isin(labels, [part.label for part in parts])
+    soft_edge = max(3, 2 * round(0.01 * max(ink.shape)) + 1)
+    kept = _running(strokes.astype(np.float32), soft_edge, np.maximum)
+    digit = (ink * kept)[top:bottom, left:right]
+    level = float(np.percentile(ink[strokes], 75))  # the pen's full darkness
+    return np.clip(digit / max(level, 1e-3), 0.0, 1.0)
+
+
+def _in_box(digit: np.ndarray) -> np.ndarray:
+    """Scale a digit of any size to fit the box with its aspect, in the middle of the field."""
+    height, width = _fitted(digit.shape, BOX, enlarge=True)
+    field = np.zeros((FIELD, FIELD), np.float32)
+    top, left = (FIELD - height) // 2, (FIELD - width) // 2
+    field[top : top + height, left : left + width] = _resized(digit, (height, width))
+    return field
+
+
+def stroke_width(field: np.ndarray) -> float:
+    """Estimate the stroke's width in pixels: twice the area of the ink over its outline."""
+    solid = field > 0.5
+    inside = _running(solid, 3, np.minimum)
+    return 2.0 * float(solid.sum()) / max(float(solid.sum() - inside.sum()), 1.0)
+
+
+def mend_stroke(field: np.ndarray) -> np.ndarray:
+    """Thicken hairlines and thin markers until the stroke is as wide as in MNIST.
+
+    field: (FIELD, FIELD) float32 in [0, 1]; same shape out. The digit keeps its box.
+    """
+    width = stroke_width(field)
+    if width < THINNEST_STROKE:
+        steps = round((THINNEST_STROKE - width) / 2)
+        operation: np.ufunc = np.maximum
+    elif width > THICKEST_STROKE:
+        steps = round((width - THICKEST_STROKE) / 2)
+        operation = np.minimum
+    else:
+        return field
+    for step in range(steps):
+        # Square and cross by turns make an octagon, near enough to a round nib.
+        field = _running(field, 3, operation) if step % 2 else _cross(field, operation)
+    occupied = np.argwhere(field > 0.3)
+    if not len(occupied):
+        raise NoInk
+    (top, left), (bottom, right) = occupied.min(axis=0), occupied.max(axis=0) + 1
+    return _in_box(field[top:bottom, left:right])
+
+
+def _centred(field: np.ndarray) -> np.ndarray:
+    """Move the centre of mass to the centre of the field and shrink it to (28, 28, 1)."""
+    mass = float(field.sum())
+    axis = np.arange(FIELD) - CENTRE_OF_MASS
+    down = -round(float((field.sum(axis=1) * axis).sum()) / mass)
+    across = -round(float((field.sum(axis=0) * axis).sum()) / mass)
+    # The box leaves 16 pixels of margin; ink beyond the field's edge would be lost.
+    moved = np.roll(np.pad(field, FIELD // 2), (down, across), (0, 1))
+    moved = moved[FIELD // 2 : -FIELD // 2, FIELD // 2 : -FIELD // 2]
+    side = config.IMAGE_SIZE
+    image = moved.reshape(side, FINE, side, FINE).mean(axis=(1, 3))
+    return np.clip(image / max(float(image.max()), 1e-3), 0, 1).astype(np.float32)[..., None]
+
+
+def _shrunk(grey: Image.Image) -> np.ndarray:
+    """Return the picture as (H, W) float32 in [0, 1], its longer side at most WORKING_SIDE."""
+    height, width = _fitted((grey.height, grey.width), WORKING_SIDE)
+    if (width, height) != grey.size:
+        grey = grey.resize((width, height), Image.Resampling.BOX)
+    return np.asarray(grey, np.float32) / 255.0
+
+
+def _fitted(shape: tuple[int, ...], side: int, enlarge: bool = False) -> tuple[int, int]:
+    """Return the (height, width) of a shape scaled to a longer side of at most `side`."""
+    factor = side / max(shape)
+    if factor >= 1.0 and not enlarge:
+        return shape[0], shape[1]
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
+
+
+def _resized(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Scale (H, W) float32 to another shape: averaging when smaller, cubic when larger."""
+    if array.shape == tuple(shape):
+        return array
+    smaller = shape[0] < array.shape[0]
+    kind = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
+    picture = Image.fromarray(np.ascontiguousarray(array, np.float32))
+    return np.clip(np.asarray(picture.resize((shape[1], shape[0]), kind)), 0.0, 1.0)
+
+
+def _smoothed(array: np.ndarray, deviation: float) -> np.ndarray:
+    """Blur (H, W) by a Gaussian of this standard deviation in pixels; edges are repeated."""
+    reach = int(np.ceil(2.5 * deviation))
+    if reach < 1:
+        return array
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    for axis in (0, 1):
+        pads = [(reach, reach) if a == axis else (0, 0) for a in (0, 1)]
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(array, pads, "edge"), 2 * reach + 1, axis=axis
+        )
+        array = windows @ kernel
+    return array
+
+
+def _running(array: np.ndarray, side: int, operation: np.ufunc) -> np.ndarray:
+    """Take the maximum or minimum over a square window of an odd or even side; edges repeated."""
+    before = side // 2
+    for axis in (0, 1):
+        pads = [(before, side - 1 - before) if a == axis else (0, 0) for a in (0, 1)]
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(array, pads, "edge"), side, axis=axis
+        )
+        array = operation.reduce(windows, axis=-1)
+    return array
+
+
+def _cross(array: np.ndarray, operation: np.ufunc) -> np.ndarray:
+    """Take the maximum or minimum over each pixel and its four neighbours."""
+    edged = np.pad(array, 1, "edge")
+    across = operation(edged[1:-1, :-2], edged[1:-1, 2:])
+    down = operation(edged[:-2, 1:-1], edged[2:, 1:-1])
+    return operation(array, operation(across, down))

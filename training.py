@@ -1,0 +1,221 @@
+"""The training loop: fit, keep the best on validation, survive a kill and go on as if nothing."""
+
+import json
+import shutil
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+import augment
+import config
+from load_mnist_local import Split
+from model import build_model
+
+EVALUATION_BATCH = 500
+WARM_UP = 0.15  # share of all steps in which the learning rate climbs to its peak
+
+
+@dataclass
+class Progress:
+    """What is known after some whole epochs; lists have one entry an epoch."""
+
+    recipe: str  # the preset and the number of images: a resumed run must have the same
+    epochs_done: int
+    best_epoch: int  # counted from 1
+    seconds: float
+    loss: list[float]
+    validation_loss: list[float]
+    validation_accuracy: list[float]
+
+    @classmethod
+    def none(cls, recipe: str) -> "Progress":
+        return cls(recipe, 0, 0, 0.0, [], [], [])
+
+
+def train(
+    preset: config.Preset,
+    train_split: Split,
+    validation: Split,
+    checkpoint_dir: Path,
+    resume: bool = False,
+) -> tuple[keras.Model, Progress]:
+    """Train by `preset` and return the network of the best epoch (to logits) and its history.
+
+    After each epoch the whole state is written to `checkpoint_dir`; with `resume` the run
+    goes on after the last whole one, with the same images, order and learning rates.
+    Raises ReaderError if there is nothing to resume or it belongs to another recipe.
+    """
+    recipe = f"{preset} on {len(train_split)} images"
+    keras.utils.set_random_seed(preset.seed)
+    checkpoints = Checkpoints(checkpoint_dir)
+    if resume:
+        progress, network = checkpoints.load(recipe)
+    else:
+        checkpoints.clear()
+        progress = Progress.none(recipe)
+        network = build_model(preset)
+        compile_for(network, preset, len(train_split))
+    if progress.epochs_done < preset.epochs:
+        steps = len(train_split) // preset.batch_size
+        network.fit(
+            augment.training_batches(
+                train_split.images, train_split.labels, preset, progress.epochs_done
+            ),
+            steps_per_epoch=steps,
+            initial_epoch=progress.epochs_done,
+            epochs=preset.epochs,
+            verbose=0,
+            shuffle=False,  # the batches are shuffled already
+            callbacks=[Watch(preset, steps, validation, progress, checkpoints)],
+        )
+    return checkpoints.best(), progress
+
+
+def compile_for(network: keras.Model, preset: config.Preset, images: int) -> None:
+    """Give the network its loss, and AdamW (Loshchilov and Hutter 2019) on one cosine cycle."""
+    steps = preset.epochs * (images // preset.batch_size)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=preset.learning_rate / 25,
+        decay_steps=int(steps * (1 - WARM_UP)),
+        alpha=0.0,
+        warmup_target=preset.learning_rate,
+        warmup_steps=int(steps * WARM_UP),
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=preset.weight_decay)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    network.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=preset.label_smoothing
+        ),
+    )
+
+
+class Checkpoints:
+    """One folder an epoch, written aside and renamed, so that a kill leaves the last whole."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def clear(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def save(self, progress: Progress, network: keras.Model) -> None:
+        """Write the state after an epoch, and then drop the one before it."""
+        previous = self._latest()
+        aside = self.folder / "writing"
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        network.save(aside / "state.keras")
+        if progress.best_epoch == progress.epochs_done:
+            shutil.copyfile(aside / "state.keras", aside / "best.keras")
+        else:
+            assert previous is not None  # an earlier epoch was the best, so it was saved
+            shutil.copyfile(previous / "best.keras", aside / "best.keras")
+        (aside / "progress.json").write_text(json.dumps(asdict(progress)), "utf-8")
+        aside.replace(self.folder / f"epoch-{progress.epochs_done:04d}")
+        if previous:
+            shutil.rmtree(previous)
+
+    def load(self, recipe: str) -> tuple[Progress, keras.Model]:
+        """Return the state after the last whole epoch of the same recipe."""
+        latest = self._latest()
+        if latest is None:
+            raise config.ReaderError(
+                f"nothing to resume in {self.folder}: start without --resume first"
+            )
+        progress = Progress(**json.loads((latest / "progress.json").read_text("utf-8")))
+        if progress.recipe != recipe:
+            raise config.ReaderError(
+                f"{latest} is of another recipe: {progress.recipe}; this one is {recipe}. "
+                "Give the preset and seed it was started with, or start without --resume"
+            )
+        return progress, keras.models.load_model(latest / "state.keras")
+
+    def best(self) -> keras.Model:
+        """Return the network of the best epoch so far."""
+        latest = self._latest()
+        if latest is None:
+            raise config.ReaderError(f"no epoch was finished in {self.folder}")
+        return keras.models.load_model(latest / "best.keras")
+
+    def _latest(self) -> Path | None:
+        return max(self.folder.glob("epoch-*"), default=None)
+
+
+class Watch(keras.callbacks.Callback):
+    """Shows progress, validates and saves after every epoch.
+
+    On a terminal a bar with rate and time left, otherwise one plain line an epoch.
+    """
+
+    def __init__(
+        self,
+        preset: config.Preset,
+        steps: int,
+        validation: Split,
+        progress: Progress,
+        checkpoints: Checkpoints,
+    ) -> None:
+        super().__init__()
+        self.preset, self.progress, self.checkpoints = preset, progress, checkpoints
+        self.validation = validation
+        self.answers = tf.one_hot(validation.labels, config.CLASSES)
+        images = steps * preset.batch_size
+        self.bar = tqdm(
+            total=preset.epochs * images,
+            initial=progress.epochs_done * images,
+            unit="img",
+            unit_scale=True,
+            disable=None,
+            dynamic_ncols=True,
+        )
+        self.started = time.monotonic() - progress.seconds
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        self.bar.update(self.preset.batch_size)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        known = self.progress
+        logits = predict_logits(self.model, self.validation.images)
+        right = logits.argmax(axis=1) == self.validation.labels
+        losses = keras.losses.categorical_crossentropy(self.answers, logits, from_logits=True)
+        known.loss.append(float((logs or {})["loss"]))
+        known.validation_loss.append(float(np.mean(losses)))
+        known.validation_accuracy.append(float(right.mean()))
+        known.epochs_done = epoch + 1
+        # The most right; of equals, the likeliest. max() keeps the first of full equals.
+        known.best_epoch = 1 + max(
+            range(known.epochs_done),
+            key=lambda e: (known.validation_accuracy[e], -known.validation_loss[e]),
+        )
+        known.seconds = time.monotonic() - self.started
+        self.checkpoints.save(known, self.model)
+        left = known.seconds / known.epochs_done * (self.preset.epochs - known.epochs_done)
+        rate = known.epochs_done * self.params["steps"] * self.preset.batch_size / known.seconds
+        tqdm.write(
+            f"epoch {known.epochs_done}/{self.preset.epochs}  loss {known.loss[-1]:.4f}  "
+            f"validation {100 * known.validation_accuracy[-1]:.2f}%  "
+            f"best {100 * max(known.validation_accuracy):.2f}% (epoch {known.best_epoch})  "
+            f"{rate:,.0f} img/s  {int(left) // 60}:{int(left) % 60:02d} left"
+        )
+        sys.stdout.flush()
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        self.bar.close()
+
+
+def predict_logits(network: keras.Model, images: np.ndarray) -> np.ndarray:
+    """Return the network's output for images (N, 28, 28, 1) in MNIST form, as (N, 10) float32."""
+    parts = [
+        np.asarray(network(images[i : i + EVALUATION_BATCH], training=False))
+        for i in range(0, len(images), EVALUATION_BATCH)
+    ]
+    return np.concatenate(parts)
