@@ -87,9 +87,11 @@ def augment(
     seed: (2,) int32. Order: strokes are added, then bent, then thinned or thickened, then printed.
     """
     draws = Draws(seed, tf.shape(images)[0])
+    source = _field(draws, amount)
     if amount.added_strokes:
         images = _add_strokes(images, labels, draws, amount.added_strokes)
-    images = _sample(images, _field(draws, amount))
+        source += _off_centre(images)
+    images = _sample(images, source)
     if amount.thickness:
         images = _change_thickness(images, draws, amount.thickness)
     if amount.rough:
@@ -201,7 +203,9 @@ def _add_strokes(images: tf.Tensor, labels: tf.Tensor, draws: Draws, share: floa
     width = draws.uniform(0.7, 1.6)  # half the pen's breadth, pixels
     top_x, bottom_x = stem(top + 1), stem(bottom - 1)
 
-    reach, drop = height * draws.uniform(0.2, 0.5), height * draws.uniform(0.12, 0.5)
+    reach = height * draws.uniform(0.15, 0.8)
+    drop = reach * tf.tan(draws.uniform(25.0, 65.0) * (math.pi / 180))
+    drop = tf.minimum(drop, 0.7 * height)
     flag = _stroke(top_x, top + 1, top_x - reach, top + 1 + drop, width)
     half, tilt = height * draws.uniform(0.12, 0.35), draws.uniform(-0.8, 0.8)
     foot = _stroke(bottom_x - half, bottom - tilt, bottom_x + half, bottom + tilt, width)
@@ -216,6 +220,15 @@ def _add_strokes(images: tf.Tensor, labels: tf.Tensor, draws: Draws, share: floa
 
     added = tf.maximum(drawn(flag, 1, 2 * share), drawn(foot, 1, share))
     return tf.maximum(ink, tf.maximum(added, drawn(bar, 7, 1.5 * share)))[..., None]
+
+
+def _off_centre(images: tf.Tensor) -> tf.Tensor:
+    """Return how far the centre of mass lies from MNIST's, (N, 1, 1, 2) as x, y in pixels."""
+    axis = tf.range(SIZE, dtype=tf.float32) - SIZE / 2  # MNIST's is the middle of pixel 14
+    mass = tf.reduce_sum(images, [1, 2, 3]) + 1e-6
+    x = tf.reduce_sum(images[..., 0] * axis[None, None, :], [1, 2]) / mass
+    y = tf.reduce_sum(images[..., 0] * axis[None, :, None], [1, 2]) / mass
+    return tf.stack([x, y], -1)[:, None, None, :]
 
 
 def _stroke(

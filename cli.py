@@ -1,8 +1,11 @@
 """What every script's `main` shares: defaults from the environment, faults to exit codes."""
 
 import argparse
+import errno
+import socket
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import config
 
@@ -29,6 +32,9 @@ def run(
     except config.ReaderError as fault:
         print(f"{name}: {fault}", file=sys.stderr)
         return 1
+    except OSError as fault:  # a full disk, a folder that may not be written
+        print(f"{name}: {fault.filename or 'the system'}: {fault.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print(f"\n{name}: stopped", file=sys.stderr)
         return 130
@@ -40,4 +46,51 @@ def parser(name: str, description: str) -> Parser:
         prog=name,
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+
+
+def shown(path: Path) -> str:
+    """Return a path as a person would write it: relative, if it is below the current folder."""
+    path, here = path.absolute(), Path.cwd()
+    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
+
+
+def whole_number(setting: str) -> Callable[[str], int]:
+    """Return an argparse type: a whole number within the limits of that setting."""
+    parse = config.whole_number("the value", setting)
+
+    def checked(text: str) -> int:
+        try:
+            return parse(text)
+        except config.ConfigError as fault:
+            raise argparse.ArgumentTypeError(str(fault)) from None
+
+    return checked
+
+
+def check_port(host: str, port: int) -> None:
+    """Raise ReaderError, saying what to do, unless the address can be listened on."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            if sys.platform != "win32":  # there it would allow what should be found out
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as fault:
+        raise cannot_listen(host, port, fault) from None
+
+
+def cannot_listen(host: str, port: int, fault: OSError) -> config.ReaderError:
+    """Return the error that tells a person why a server cannot listen, and what to do."""
+    if fault.errno == errno.EADDRINUSE:
+        hint = " (on macOS, AirPlay Receiver holds port 5000)" if port == 5000 else ""
+        return config.ReaderError(
+            f"{host}:{port} is in use by another program: stop it, or choose another port "
+            f"with --port {port % 65_535 + 1}{hint}"
+        )
+    return config.ReaderError(
+        f"cannot listen on {host}:{port} ({fault.strerror or fault}): choose another address "
+        "with --host and --port"
     )

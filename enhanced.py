@@ -9,6 +9,8 @@ the centre of mass in the centre of 28x28. The others make a photo look like the
 scans that MNIST began from.
 """
 
+import math
+
 import numpy as np
 from PIL import Image
 
@@ -17,22 +19,29 @@ from ink_parts import Part, connected_parts, digit_parts
 
 WORKING_SIDE = 224  # longer side of the picture in which the digit is looked for, pixels
 PAPER_SIDE = 56  # longer side of the picture in which the paper's brightness is estimated
+WIDEST_STROKE = 12  # pixels of that picture
 FINE = 4  # the digit is prepared at 4 times MNIST's resolution
 FIELD, BOX = FINE * config.IMAGE_SIZE, FINE * config.DIGIT_BOX
 CENTRE_OF_MASS = FINE * 14 + (FINE - 1) / 2  # MNIST's lies in the middle of pixel 14, from 0
 
+FAINTEST_RANGE = 16  # grey levels between darkest and lightest pixel: less is a blank page
 FAINTEST_INK = 0.06  # contrast to the paper below which there is no ink, 0-1
+EDGE = 0.03  # of the longer side: ink goes from none to full within it, a shadow does not
+LARGE_PART = 0.05  # of the longer side: a smaller one says nothing of how sharp the picture is
+SHARP = 0.4  # of the sharpest part's edges: a part with softer ones is a shadow
+NOISE_PEAK = 8  # standard deviations that grain alone does not reach
 INK_SHARE = 0.25  # of the darkest ink: a pixel above is part of a stroke
-# The stroke of MNIST's training digits, 10th and 97th percentile of `stroke_width`, fine pixels.
-THINNEST_STROKE, THICKEST_STROKE = 5.8, 13.5
+# The stroke of MNIST's training digits: 10th, 30th and 95th percentile of `stroke_width`.
+THINNEST_STROKE, THIN_STROKE, THICKEST_STROKE = 5.8, 6.8, 12.5  # fine pixels
 
 
 class NoInk(config.ReaderError):
     """The picture holds nothing that could be a digit: a blank or evenly noisy page."""
 
-    def __init__(self) -> None:
+    def __init__(self, message: str = "") -> None:
         super().__init__(
-            "no ink: the picture looks blank; send one digit that stands out from its background"
+            message
+            or "no ink: the picture looks blank; send one digit that stands out from its background"
         )
 
 
@@ -41,7 +50,10 @@ def enhance(grey: Image.Image) -> np.ndarray:
 
     Raises NoInk for a page without a digit.
     """
-    ink = flat_ink(_shrunk(grey))
+    shrunk = _shrunk(grey)
+    if np.ptp(shrunk) * 255 < FAINTEST_RANGE:
+        raise NoInk
+    ink = flat_ink(shrunk)
     labels, parts = find_digit(ink)
     closer = _closer(grey, parts, max(ink.shape))
     if closer is not None:
@@ -59,7 +71,10 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
     if _is_light_on_dark(grey):
         grey = 1.0 - grey
     small = _resized(grey, _fitted(grey.shape, PAPER_SIDE))
-    reach = max(3, round(0.4 * max(small.shape)))
+    # Wider than a stroke and no wider: what it spans is taken for evenly lit.
+    reach = min(round(0.4 * max(small.shape)), WIDEST_STROKE)
+    if reach < 2:
+        return 1.0 - grey
     closed = _running(_running(small, reach, np.maximum), reach, np.minimum)
     paper = _resized(_smoothed(closed, reach / 3), grey.shape)
     return np.clip(1.0 - grey / np.maximum(paper, 0.05), 0.0, 1.0)
@@ -91,14 +106,35 @@ def find_digit(ink: np.ndarray) -> tuple[np.ndarray, list[Part]]:
     low, paper, high = (float(level) for level in np.percentile(smooth, (10, 25, 40)))
     noise = (high - low) / 1.03 if max(ink.shape) > 2 * config.IMAGE_SIZE else 0.0
     contrast = float(smooth.max()) - paper
-    if contrast < max(FAINTEST_INK, 6 * noise):
+    if min(contrast, _sharpest_edge(smooth)) < max(FAINTEST_INK, NOISE_PEAK * noise):
         raise NoInk
     threshold = paper + max(INK_SHARE * contrast, 4 * noise)
     labels, parts = connected_parts(smooth > threshold, ink)
-    parts = digit_parts(parts, ink.shape)
+    parts = digit_parts(_sharp_parts(smooth, labels, parts), ink.shape)
     if not parts:
         raise NoInk
     return labels, parts
+
+
+def _sharp_parts(ink: np.ndarray, labels: np.ndarray, parts: list[Part]) -> list[Part]:
+    """Leave out parts whose edges are soft beside the sharpest: the remains of shadows."""
+    if max(ink.shape) <= PAPER_SIDE or len(parts) < 2:
+        return parts  # too coarse to tell, or nothing to tell apart
+    slope = np.hypot(*np.gradient(_smoothed(ink, 0.006 * max(ink.shape))))
+    sharpness = {}
+    for part in parts:
+        box = slice(part.top, part.bottom), slice(part.left, part.right)
+        sharpness[part] = float(np.percentile(slope[box][labels[box] == part.label], 90))
+    large = [part for part in parts if part.side >= LARGE_PART * max(ink.shape)] or parts
+    least = SHARP * max(sharpness[part] for part in large)
+    return [part for part in parts if sharpness[part] >= least]
+
+
+def _sharpest_edge(ink: np.ndarray) -> float:
+    """Return the largest change of (H, W) ink within the width of an edge, in [0, 1]."""
+    step = max(1, round(EDGE * max(ink.shape)))
+    across, down = np.abs(ink[:, step:] - ink[:, :-step]), np.abs(ink[step:] - ink[:-step])
+    return float(max(across.max(initial=0.0), down.max(initial=0.0)))
 
 
 def _joint_box(parts: list[Part]) -> tuple[int, int, int, int]:
@@ -163,7 +199,11 @@ def mend_stroke(field: np.ndarray) -> np.ndarray:
     """
     width = stroke_width(field)
     if width < THINNEST_STROKE:
-        steps = round((THINNEST_STROKE - width) / 2)
+        # A hairline fades unevenly as the picture is shrunk: ink it in before it is measured.
+        field = np.minimum(2.0 * field, 1.0)
+        width = stroke_width(field)
+    if width < THINNEST_STROKE:
+        steps = math.ceil((THIN_STROKE - width) / 2)
         operation: np.ufunc = np.maximum
     elif width > THICKEST_STROKE:
         steps = round((width - THICKEST_STROKE) / 2)

@@ -50,11 +50,13 @@ def digit_parts(parts: list[Part], shape: tuple[int, int]) -> list[Part]:
     if not parts:
         return []
     main, *others = sorted(parts, key=likeliness, reverse=True)
-    chosen = [main]
-    for part in others:
-        near = min(part.gap_to(other) for other in chosen) <= NEAR * main.side
-        if near and likeliness(part) >= WORTH * likeliness(main):
-            chosen.append(part)
+    others = [part for part in others if likeliness(part) >= WORTH * likeliness(main)]
+    chosen: list[Part] = [main]
+    reached = chosen
+    while reached:  # a part may be near by way of another, as a five's bar is by its neck
+        near = [p for p in others if min(p.gap_to(q) for q in reached) <= NEAR * main.side]
+        others = [part for part in others if part not in near]
+        chosen, reached = chosen + near, near
     return chosen
 
 

@@ -186,7 +186,7 @@ def _work(args: Namespace) -> int:
     mnist = load_mnist(args.data_dir)
     print(summary(mnist))
     draw_samples(mnist.train, args.samples)
-    print(f"samples drawn in {args.samples}")
+    print(f"samples drawn in {cli.shown(args.samples)}")
     return 0
 
 

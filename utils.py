@@ -16,15 +16,26 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import config
-from enhanced import NoInk, enhance
+from enhanced import FAINTEST_RANGE, NoInk, enhance
+
+# Pillow's own limit warns or raises without naming ours, which is checked before any decoding.
+Image.MAX_IMAGE_PIXELS = None
 
 Source = bytes | str | Path | Image.Image | np.ndarray
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "MPO", "PPM")
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 FORMAT_NAMES = "PNG, JPEG, WebP, BMP, GIF, TIFF or PNM"
+SIGNATURES = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"RIFF": "WebP",
+    b"BM": "BMP",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
 ENOUGH_PIXELS = 1024  # a side; a larger JPEG is decoded at a fraction of its size
 UNIFORM = 96  # grey levels: opaque pixels that differ less are all ink, without paper
-FAINTEST_BASIC = 8  # grey levels between the darkest and lightest pixel of a blank page
 
 
 class PictureError(config.ReaderError):
@@ -54,8 +65,7 @@ def decode(source: Source, max_pixels: int = config.Settings.max_pixels) -> Imag
     if isinstance(source, np.ndarray):
         return _opaque(_from_array(source, max_pixels))
     if isinstance(source, Image.Image):
-        _check_size(source, max_pixels)
-        return _opaque(source)
+        return _opaque(_loaded(source, max_pixels))
     if isinstance(source, str):
         source = _from_base64(source)
     if isinstance(source, Path):
@@ -85,24 +95,32 @@ def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
         raise UnsupportedPicture(f"the picture is empty (0 bytes): send a {FORMAT_NAMES} file")
     try:
         picture = Image.open(io.BytesIO(content), formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise UnreadablePicture(
-            f"the picture has too many pixels: at most {max_pixels:,} are accepted"
-        ) from None
     except Exception:  # a damaged header makes Pillow's readers raise almost anything
+        kind = next((kind for start, kind in SIGNATURES.items() if content.startswith(start)), None)
+        if kind:
+            raise UnreadablePicture(
+                f"the {kind} picture is damaged or cut short ({len(content):,} bytes): "
+                "send the whole file"
+            ) from None
         raise UnsupportedPicture(
             f"these {len(content):,} bytes are not a picture that is read here: "
             f"send a {FORMAT_NAMES} file"
         ) from None
+    return _loaded(picture, max_pixels)
+
+
+def _loaded(picture: Image.Image, max_pixels: int) -> Image.Image:
+    """Decode the pixels of an opened picture, within the limit, and turn it upright."""
     _check_size(picture, max_pixels)
-    if picture.format in ("JPEG", "MPO"):
-        picture.draft(picture.mode, (ENOUGH_PIXELS, ENOUGH_PIXELS))
     try:
+        if picture.format in ("JPEG", "MPO"):  # MPO: several JPEGs in one file, as phones write
+            picture.draft(picture.mode, (ENOUGH_PIXELS, ENOUGH_PIXELS))
         picture.load()
         return ImageOps.exif_transpose(picture)
     except Exception as fault:  # as above, for damaged contents
         raise UnreadablePicture(
-            f"the {picture.format} picture is damaged or cut short ({fault}): send the whole file"
+            f"the {picture.format or 'given'} picture is damaged or cut short ({fault}): "
+            "send the whole file"
         ) from None
 
 
@@ -117,9 +135,9 @@ def _from_array(array: np.ndarray, max_pixels: int) -> Image.Image:
         )
     if array.shape[0] * array.shape[1] > max_pixels:
         raise _too_large(array.shape[1], array.shape[0], max_pixels)
-    if array.dtype == bool:
+    if array.dtype.kind == "b":
         array = array.astype(np.float32)
-    if not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
+    if array.dtype.kind not in "iuf":
         raise MalformedPicture(f"the pixels are {array.dtype}: expected numbers 0-255 or 0-1")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 255):  # also true of NaN
@@ -188,9 +206,14 @@ def to_mnist_form(picture: Image.Image, method: str = config.DEFAULT_PREPROCESSI
     method: one of `METHODS`. Raises NoInk for a blank page, MalformedPicture for an
     unknown method or a picture that the method cannot take.
     """
+    check_method(method)
+    return METHODS[method](_grey(picture))
+
+
+def check_method(method: str) -> None:
+    """Raise MalformedPicture unless `method` is one of `METHODS`."""
     if method not in METHODS:
         raise MalformedPicture(f"preprocessing {method!r} is unknown: choose {', '.join(METHODS)}")
-    return METHODS[method](_grey(picture))
 
 
 def _grey(picture: Image.Image) -> Image.Image:
@@ -212,7 +235,7 @@ def basic(grey: Image.Image) -> np.ndarray:
     """Do what most tutorials do: turn dark-on-light round and squash the picture to 28x28."""
     side = config.IMAGE_SIZE
     pixels = np.asarray(grey, np.uint8)
-    if np.ptp(pixels) < FAINTEST_BASIC:
+    if np.ptp(pixels) < FAINTEST_RANGE:
         raise NoInk
     squashed = np.asarray(grey.resize((side, side), Image.Resampling.BILINEAR), np.float32) / 255
     image = 1.0 - squashed if pixels.mean() > 127 else squashed

@@ -191,11 +191,8 @@ class Watch(keras.callbacks.Callback):
         known.validation_loss.append(float(np.mean(losses)))
         known.validation_accuracy.append(float(right.mean()))
         known.epochs_done = epoch + 1
-        # The most right; of equals, the likeliest. max() keeps the first of full equals.
-        known.best_epoch = 1 + max(
-            range(known.epochs_done),
-            key=lambda e: (known.validation_accuracy[e], -known.validation_loss[e]),
-        )
+        # By loss, not accuracy: near the end a dozen hard images decide that, by chance.
+        known.best_epoch = 1 + int(np.argmin(known.validation_loss))
         known.seconds = time.monotonic() - self.started
         self.checkpoints.save(known, self.model)
         left = known.seconds / known.epochs_done * (self.preset.epochs - known.epochs_done)
@@ -203,7 +200,7 @@ class Watch(keras.callbacks.Callback):
         tqdm.write(
             f"epoch {known.epochs_done}/{self.preset.epochs}  loss {known.loss[-1]:.4f}  "
             f"validation {100 * known.validation_accuracy[-1]:.2f}%  "
-            f"best {100 * max(known.validation_accuracy):.2f}% (epoch {known.best_epoch})  "
+            f"(loss {known.validation_loss[-1]:.4f}, least in epoch {known.best_epoch})  "
             f"{rate:,.0f} img/s  {int(left) // 60}:{int(left) % 60:02d} left"
         )
         sys.stdout.flush()

@@ -1,0 +1,82 @@
+# On a bare machine with Python 3.11 or newer: `make run` to use it, `make test` to try all of it.
+
+PYTHON ?= $(shell command -v python3.11 || echo python3)
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint requirements.lock
+MODEL := models/mnist_cnn.keras
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run api ui train evaluate confidence test test-fast lint format bench screenshots lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+
+setup: $(VENV)/ready  ## the environment in .venv, with the pinned requirements
+
+setup-dev: $(VENV)/ready-dev  ## the same, with what the tests and linters need
+
+$(PY):
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not there: install Python 3.11 or newer, or name yours with make PYTHON=python3" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/ready: requirements.txt requirements.lock | $(PY)
+	$(PIP) --requirement requirements.txt
+	@touch $@
+
+$(VENV)/ready-dev: requirements-dev.txt requirements.txt requirements.lock | $(PY)
+	$(PIP) --requirement requirements-dev.txt
+	@touch $@ $(VENV)/ready
+
+$(MODEL): | $(VENV)/ready
+	$(PY) train_model.py
+
+run: $(VENV)/ready $(MODEL)  ## serve the API and the page together; Ctrl-C ends both
+	@$(PY) flask_deploy.py & api=$$!; $(PY) gradio_interface.py & page=$$!; \
+	trap 'kill $$api $$page 2>/dev/null; wait; trap - EXIT; exit 0' INT TERM EXIT; \
+	while kill -0 $$api 2>/dev/null && kill -0 $$page 2>/dev/null; do sleep 1; done; \
+	echo "make run: one of the two has ended, so both do" >&2; kill $$api $$page 2>/dev/null; wait; trap - EXIT; exit 1
+
+api: $(VENV)/ready $(MODEL)  ## serve the HTTP API alone
+	$(PY) flask_deploy.py
+
+ui: $(VENV)/ready $(MODEL)  ## serve the drawing page alone
+	$(PY) gradio_interface.py
+
+train: $(VENV)/ready  ## train the quick preset (PRESET=standard for the shipped model's)
+	$(PY) train_model.py $(if $(PRESET),--preset $(PRESET))
+
+evaluate: $(VENV)/ready  ## the shipped model's figures on validation and test set
+	$(PY) train_model.py --evaluate $(MODEL)
+
+confidence: $(VENV)/ready  ## compare the preprocessing methods
+	$(PY) test_model_confidence.py
+
+test: lint  ## everything CI runs
+	$(PY) -m pytest
+
+test-fast: $(VENV)/ready-dev  ## the fast tests, for every edit
+	$(PY) -m pytest -m "not slow"
+
+lint: $(VENV)/ready-dev  ## ruff and mypy
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+
+format: $(VENV)/ready-dev  ## let ruff format and mend what it can
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+
+bench: $(VENV)/ready  ## the quick preset against the Keras example, side by side (ten minutes)
+	$(PY) benchmarks/training.py
+
+screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
+	$(PY) docs/take_screenshots.py
+
+lock: $(VENV)/ready-dev  ## resolve requirements.lock anew
+	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
+	  --custom-compile-command "make lock" --output-file requirements.lock requirements-dev.txt
+
+clean:  ## remove the environment, caches and checkpoints; models and data stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis models/checkpoints results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

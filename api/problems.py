@@ -1,0 +1,83 @@
+"""Errors as `application/problem+json` (RFC 9457): what was wrong, and what would be right."""
+
+import json
+import logging
+
+from flask import Flask, Response
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+)
+
+import config
+from enhanced import NoInk
+from utils import MalformedPicture, PictureError, UnreadablePicture, UnsupportedPicture
+
+
+class TooManyPictures(PictureError):
+    """A batch of more pictures than one request may hold."""
+
+
+STATUS = {
+    MalformedPicture: 400,
+    TooManyPictures: 413,
+    UnsupportedPicture: 415,
+    UnreadablePicture: 422,
+    NoInk: 422,
+}
+TITLES = {
+    400: "Malformed request",
+    404: "Not found",
+    405: "Method not allowed",
+    413: "Too large",
+    415: "Not a picture type that is read here",
+    422: "Picture cannot be read",
+    500: "Internal error",
+    503: "Overloaded",
+}
+RETRY_AFTER = 1  # seconds
+
+log = logging.getLogger(__name__)
+
+
+class Overloaded(config.ReaderError):
+    """More requests wait than would be answered in good time."""
+
+
+def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the response for a fault, with a title by its status and this detail."""
+    title = TITLES.get(status, "Request refused")
+    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return Response(
+        json.dumps(body) + "\n", status, headers, content_type="application/problem+json"
+    )
+
+
+def register(app: Flask, max_bytes: int) -> None:
+    """Make every fault of the app's views, and Flask's own, a problem response."""
+
+    @app.errorhandler(NoInk)
+    @app.errorhandler(PictureError)
+    def picture_fault(fault: config.ReaderError) -> Response:
+        return problem(next(s for kind, s in STATUS.items() if isinstance(fault, kind)), str(fault))
+
+    @app.errorhandler(Overloaded)
+    def overloaded(fault: Overloaded) -> Response:
+        return problem(503, str(fault), {"Retry-After": str(RETRY_AFTER)})
+
+    @app.errorhandler(HTTPException)
+    def http_fault(fault: HTTPException) -> Response:
+        detail = fault.description or "the request was refused"
+        if isinstance(fault, InternalServerError):
+            log.error("unexpected fault", exc_info=fault.original_exception)
+            detail = "an unexpected fault on the server; it was logged there"
+        elif isinstance(fault, RequestEntityTooLarge):
+            detail = f"the request is too large: at most {max_bytes:,} bytes are accepted"
+        elif fault.code == 404:
+            detail = "there is nothing here: GET / tells what is where"
+        elif isinstance(fault, MethodNotAllowed):
+            detail = f"this address answers {', '.join(sorted(fault.valid_methods or []))} only"
+        kept = {k: v for k, v in fault.get_headers() if k in ("Allow", "Retry-After")}
+        return problem(fault.code or 500, detail, kept)

@@ -1,0 +1,177 @@
+"""Serve the classifier over HTTP: POST a picture to /predict, get the digit as JSON.
+
+    python flask_deploy.py                                    then, elsewhere:
+    curl -F file=@tests/pictures/eight.png http://127.0.0.1:5000/predict
+
+By default waitress serves (pure Python, the same on Linux, macOS and Windows), in one process
+whose threads share the model: TensorFlow and Pillow leave Python's lock while they work.
+"""
+
+import logging
+import os
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flask import Flask, Response, jsonify, request
+
+import answers
+import cli
+import config
+import utils
+from api import pictures, problems
+from classifier import Classifier
+
+
+def create_app(
+    classifier: Classifier,
+    settings: config.Settings | None = None,
+    waiting: Callable[[], int] = lambda: 0,
+) -> Flask:
+    """Return the WSGI application that answers with this classifier.
+
+    waiting: how many requests wait for a thread, if the server can tell; beyond
+    `settings.max_queue` a further one is answered 503.
+    """
+    settings = settings or config.settings()
+    app = Flask("mnist_reader", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    problems.register(app, settings.max_bytes)
+
+    @app.post("/predict")
+    def predict() -> Response:
+        if waiting() > settings.max_queue:
+            raise problems.Overloaded("too many requests are waiting: try again in a second")
+        method = request.args.get("preprocessing", config.DEFAULT_PREPROCESSING)
+        utils.check_method(method)
+        sources, batch = pictures.of_request(request, settings.max_batch)
+        images = _read(sources, method, settings.max_pixels)
+        found = [
+            answers.describe(answer, method, classifier) for answer in classifier.answer(images)
+        ]
+        return jsonify({"predictions": found} if batch else found[0])
+
+    @app.get("/")
+    def index() -> Response:
+        return jsonify(describe_api(classifier, request.host_url))
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify({"status": "alive"})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        blank = np.zeros((1, config.IMAGE_SIZE, config.IMAGE_SIZE, 1), np.float32)
+        classifier.probabilities(blank)
+        return jsonify({"status": "ready", "model": classifier.version})
+
+    @app.get("/model")
+    def model_card() -> Response:
+        return jsonify(classifier.card)
+
+    return app
+
+
+def _read(sources: list[utils.Source], method: str, max_pixels: int) -> np.ndarray:
+    """Bring pictures to MNIST form, (N, 28, 28, 1); a fault in a batch tells which picture."""
+    images = []
+    for number, source in enumerate(sources, 1):
+        try:
+            images.append(utils.to_mnist_form(utils.decode(source, max_pixels), method))
+        except config.ReaderError as fault:
+            if len(sources) == 1:
+                raise
+            raise type(fault)(f"picture {number} of {len(sources)}: {fault}") from None
+    return np.stack(images)
+
+
+def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
+    """Return what `GET /` says: what this is and how to call it."""
+    return {
+        "name": "handwritten-digit reader",
+        "model": {"name": classifier.name, "version": classifier.version},
+        "routes": {
+            "POST /predict": "the digit in a picture; ?preprocessing=" + "|".join(utils.METHODS),
+            "GET /healthz": "200 while the process lives",
+            "GET /readyz": "200 when the model answers",
+            "GET /model": "the model's card",
+        },
+        "forms": pictures.FORMS,
+        "example": f"curl -F file=@picture.png {url}predict",
+    }
+
+
+def serve(classifier: Classifier, settings: config.Settings) -> None:
+    """Serve with waitress until SIGTERM or Ctrl-C."""
+    import waitress
+
+    def stop(signum: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    dispatcher: Any = None
+    app = create_app(classifier, settings, lambda: len(dispatcher.queue))
+    try:
+        server = waitress.create_server(
+            app,
+            host=settings.host,
+            port=settings.port,
+            threads=settings.workers,
+            ident=None,
+            # A body somewhat over the limit is read, to be answered with a problem of ours.
+            max_request_body_size=8 * settings.max_bytes,
+        )
+    except OSError as fault:
+        raise cli.cannot_listen(settings.host, settings.port, fault) from None
+    dispatcher = server.task_dispatcher
+    # Its warnings tell of every request that waits; how many may is our own limit.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
+    signal.signal(signal.SIGTERM, stop)
+    print(f"serving on http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
+    server.run()
+
+
+def _build_parser(settings: config.Settings) -> cli.Parser:
+    parser = cli.parser("flask_deploy.py", "Serve the digit classifier over HTTP.")
+    add = parser.add_argument
+    add("--host", default=settings.host, help="address to listen on")
+    add("--port", type=cli.whole_number("port"), default=settings.port, help="port to listen on")
+    add("--model", type=Path, default=settings.model, help="the model file")
+    add(
+        "--workers",
+        type=cli.whole_number("workers"),
+        default=settings.workers,
+        help="threads that answer requests",
+    )
+    add("--debug", action="store_true", help="Flask's development server, which reloads on edits")
+    return parser
+
+
+def _work(args: Namespace) -> int:
+    settings = replace(
+        config.settings(), host=args.host, port=args.port, model=args.model, workers=args.workers
+    )
+    if not args.debug or os.environ.get("WERKZEUG_RUN_MAIN") is None:
+        cli.check_port(args.host, args.port)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    classifier = Classifier.load(args.model)
+    print(f"model {classifier.name} {classifier.version} loaded", flush=True)
+    if args.debug:
+        create_app(classifier, settings).run(args.host, args.port, debug=True)
+    else:
+        serve(classifier, settings)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; return the exit status."""
+    return cli.run("flask_deploy", _build_parser, _work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

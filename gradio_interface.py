@@ -1,0 +1,111 @@
+"""Serve the drawing page: draw a digit or open a picture, see what the network reads.
+
+    python gradio_interface.py            then open http://127.0.0.1:7860
+
+The page's parts lie in `page/`. It also answers `gradio_client`, at the endpoint /predict.
+"""
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import cli
+import config
+from classifier import Classifier
+
+QUIET = {
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
+
+
+def prepare_environment(host: str, uploads: Path) -> None:
+    """Set what Gradio reads on import: no telemetry, no hub, uploads in a folder of ours."""
+    os.environ.update(QUIET, GRADIO_TEMP_DIR=str(uploads))
+    # Gradio calls its own server once as it starts; a proxy would not find it.
+    for name in ("no_proxy", "NO_PROXY"):
+        direct = [os.environ.get(name, ""), "127.0.0.1", "localhost", host]
+        os.environ[name] = ",".join(filter(None, direct))
+
+
+def serve(classifier: Classifier, settings: config.Settings, browse: bool = False) -> None:
+    """Serve the page on `settings.host` and `settings.page_port` until SIGTERM or Ctrl-C.
+
+    browse: open the page in the browser. Pictures sent to it are deleted at the end.
+    """
+    with tempfile.TemporaryDirectory(prefix="digit-page-") as folder:
+        prepare_environment(settings.host, Path(folder))
+        from page import layout
+
+        blocks = layout.build(layout.Reader(classifier, settings, Path(folder)))
+        stop = threading.Event()
+        signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
+        try:
+            blocks.launch(
+                server_name=settings.host,
+                server_port=settings.page_port,
+                inbrowser=browse,
+                max_file_size=settings.max_bytes,
+                theme=layout.theme(),
+                css_paths=layout.HERE / "page.css",
+                footer_links=["api"],
+                prevent_thread_lock=True,
+                inline=False,
+                quiet=True,
+                # Each of these would otherwise follow the environment.
+                share=False,
+                ssr_mode=False,
+                mcp_server=False,
+                run_history=False,
+                enable_monitoring=False,
+                root_path=os.environ.get("GRADIO_ROOT_PATH", ""),
+            )
+        except OSError as fault:
+            raise cli.cannot_listen(settings.host, settings.page_port, fault) from None
+        try:
+            print(f"page on {blocks.local_url} (Ctrl-C ends it)", flush=True)
+            while not stop.wait(0.5):  # on Windows a wait without an end cannot be interrupted
+                pass
+        finally:
+            blocks.close(verbose=False)
+
+
+def _build_parser(settings: config.Settings) -> cli.Parser:
+    parser = cli.parser("gradio_interface.py", "Serve the drawing page.")
+    add = parser.add_argument
+    add("--host", default=settings.host, help="address to listen on")
+    add(
+        "--port",
+        type=cli.whole_number("page_port"),
+        default=settings.page_port,
+        help="port to listen on",
+    )
+    add("--model", type=Path, default=settings.model, help="the model file")
+    add("--browser", action="store_true", help="open the page in the browser")
+    return parser
+
+
+def _work(args: Namespace) -> int:
+    settings = replace(config.settings(), host=args.host, page_port=args.port, model=args.model)
+    cli.check_port(args.host, args.port)
+    classifier = Classifier.load(args.model)
+    print(f"model {classifier.name} {classifier.version} loaded", flush=True)
+    serve(classifier, settings, args.browser)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop; return the exit status."""
+    return cli.run("gradio_interface", _build_parser, _work, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

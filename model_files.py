@@ -1,0 +1,104 @@
+"""A model file and its card: written together, read only if they belong together.
+
+The card `models/<name>.json` holds the SHA-256 of `models/<name>.keras` and how it came to be.
+"""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import config
+
+Card = dict[str, Any]
+REMEDY = "restore it with `git checkout -- models`, or train one with `python train_model.py`"
+
+
+class ModelError(config.ReaderError):
+    """A model file or its card is missing, damaged, or not the other's."""
+
+
+def card_path(model_path: Path) -> Path:
+    """Return where the card of a model file lies."""
+    return model_path.with_suffix(".json")
+
+
+def _staged(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_model(save: Callable[[Path], object], card: Card, model_path: Path) -> Card:
+    """Write model file and card, both or neither; return the card with the file's digest.
+
+    save: writes the model file at the path it is given. Both are written aside first, so a
+    failure leaves what was there. A kill between the two renames leaves the new card beside
+    the new model file under its staged name, where `read_card` finds it.
+    """
+    model_path.parent.mkdir(parents=True, exist_ok=True)
+    card_file = card_path(model_path)
+    staged_card = _staged(card_file)
+    _finish_interrupted(model_path)
+    staged_model = model_path.with_name(f".{model_path.stem}.new{model_path.suffix}")
+    try:
+        save(staged_model)
+        named = {"name": model_path.stem, "sha256": digest(staged_model)}
+        card = named | card | named  # named first, to be read first
+        staged_card.write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+    except BaseException:
+        staged_model.unlink(missing_ok=True)
+        staged_card.unlink(missing_ok=True)
+        raise
+    staged_model.replace(model_path)
+    staged_card.replace(card_file)
+    return card
+
+
+def _finish_interrupted(model_path: Path) -> None:
+    """Give a staged card its name if it is the card of the model file that is in place."""
+    staged = _staged(card_path(model_path))
+    if staged.exists() and model_path.exists():
+        with contextlib.suppress(ModelError):
+            if _parse_card(staged)["sha256"] == digest(model_path):
+                staged.replace(card_path(model_path))
+
+
+def read_card(model_path: Path) -> Card:
+    """Return the card of a model file, after checking that the file is the one it describes.
+
+    Raises ModelError, naming the file, what is wrong and the command that mends it.
+    """
+    try:
+        found = digest(model_path)
+    except OSError as fault:
+        raise ModelError(f"{model_path} cannot be read ({fault.strerror}): {REMEDY}") from None
+    expected = []
+    for file in (card_path(model_path), _staged(card_path(model_path))):
+        if file.exists():
+            card = _parse_card(file)
+            if card["sha256"] == found:
+                return card
+            expected.append(card["sha256"])
+    if not expected:
+        raise ModelError(f"{card_path(model_path)}, the model file's card, is missing: {REMEDY}")
+    raise ModelError(
+        f"{model_path} is not the file its card describes: its SHA-256 is {found[:12]}…, "
+        f"expected {expected[0][:12]}…: {REMEDY}"
+    )
+
+
+def _parse_card(file: Path) -> Card:
+    try:
+        card = json.loads(file.read_text("utf-8"))
+        if isinstance(card, dict) and isinstance(card.get("sha256"), str):
+            return card
+    except (OSError, ValueError):
+        pass
+    raise ModelError(f"{file} is not a model card (JSON with a sha256): {REMEDY}")

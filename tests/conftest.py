@@ -1,0 +1,106 @@
+"""What the tests share: the repository on the path, the data, the shipped model, a browser."""
+
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from classifier import Classifier
+    from load_mnist_local import Mnist
+
+ROOT = Path(__file__).resolve().parent.parent
+for folder in (ROOT, ROOT / "tests"):  # whatever import mode pytest runs in
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+for variable in [name for name in os.environ if name.startswith("MNIST_")]:
+    del os.environ[variable]  # a deployer's settings are not what is tested
+
+# The same examples at every run, so that a red test is red for the next person too;
+# HYPOTHESIS_PROFILE=search looks for new ones.
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
+
+BROWSERS = (
+    "google-chrome",
+    "chromium",
+    "chromium-browser",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
+    r"C:\Program Files (x86)\Google\Chrome\Application\chrome.exe",
+)
+BROWSER_FLAGS = (
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+NO_BROWSER = (
+    "NO BROWSER: the page's tests need Google Chrome or Chromium and none was found; "
+    "install one, such as Debian's package chromium"
+)
+
+
+def chromium_path() -> str | None:
+    """Return the path of the Chrome or Chromium of this machine, or None."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def mnist() -> "Mnist":
+    """The real data; treat it as read-only."""
+    from load_mnist_local import load_mnist
+
+    return load_mnist()
+
+
+@pytest.fixture(scope="session")
+def classifier() -> "Classifier":
+    """The shipped model, loaded."""
+    from classifier import Classifier
+
+    return Classifier.load()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A headless Chromium. Without one the test is skipped, or fails if REQUIRE_BROWSER=1."""
+    executable = chromium_path()
+    if executable is None:
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(NO_BROWSER, pytrace=False)
+        pytest.skip(NO_BROWSER)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS)
+        yield chromium
+        chromium.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly that the page was not tried; a skip alone shows as one letter."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    without = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
+    if without:
+        terminalreporter.write_line(f"{NO_BROWSER} ({without} tests skipped)", red=True, bold=True)

@@ -1,0 +1,124 @@
+"""Settings: typed from the environment, refused by name when they cannot be used."""
+
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import config
+
+NUMBERS = [field.name for field in fields(config.Settings) if isinstance(field.default, int)]
+
+
+def variable(name: str) -> str:
+    return f"MNIST_{name.upper()}"
+
+
+def test_without_variables_the_defaults_hold() -> None:
+    assert config.settings({"PATH": "/bin", "MNISTPORT": "1"}) == config.Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("data_dir", "/srv/digits", Path("/srv/digits")),
+        ("model", "other/model.keras", Path("other/model.keras")),
+        ("host", "0.0.0.0", "0.0.0.0"),
+        *((name, "4711", 4711) for name in NUMBERS),
+    ],
+)
+def test_each_setting_is_taken_from_its_variable(name: str, text: str, value: Any) -> None:
+    found = config.settings({variable(name): text})
+    assert getattr(found, name) == value
+    assert type(getattr(found, name)) is type(value) or isinstance(value, Path)
+    rest = asdict(config.Settings()) | {name: value}
+    assert asdict(found) == rest
+
+
+def test_the_processs_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MNIST_PORT", "8080")
+    assert config.settings().port == 8080
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(config.Settings)])
+@pytest.mark.parametrize("text", ["", "   ", "\t"])
+def test_an_empty_variable_is_refused(name: str, text: str) -> None:
+    with pytest.raises(config.ConfigError, match=f"{variable(name)} is empty"):
+        config.settings({variable(name): text})
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["five", "1.5", "0", "-3", "1e3", "0x10", "99999999999999", "5 0"])
+def test_a_number_that_is_none_or_out_of_range_is_refused(name: str, text: str) -> None:
+    with pytest.raises(config.ConfigError) as caught:
+        config.settings({variable(name): text})
+    message = str(caught.value)
+    assert variable(name) in message
+    assert repr(text) in message
+    assert "whole number from 1 to" in message
+
+
+@pytest.mark.parametrize("name", ["port", "page_port"])
+def test_ports_end_at_65535(name: str) -> None:
+    assert getattr(config.settings({variable(name): "65535"}), name) == 65_535
+    with pytest.raises(config.ConfigError, match="from 1 to 65535"):
+        config.settings({variable(name): "65536"})
+
+
+@given(st.sampled_from(NUMBERS), st.text(max_size=12))
+def test_any_text_is_a_number_in_range_or_refused_by_name(name: str, text: str) -> None:
+    try:
+        value = getattr(config.settings({variable(name): text}), name)
+    except config.ConfigError as fault:
+        assert variable(name) in str(fault)
+    else:
+        low, high = config.LIMITS.get(name, config.DEFAULT_LIMIT)
+        assert low <= value <= high
+
+
+def test_paths_do_not_depend_on_the_working_directory() -> None:
+    for path in (config.DATA_DIR, config.DOCS_DIR, config.MODEL_PATH, config.CHECKPOINT_DIR):
+        assert path.is_absolute()
+        assert path.is_relative_to(config.ROOT)
+
+
+def test_the_presets_are_trainable_and_grow() -> None:
+    assert list(config.PRESETS)[:3] == ["smoke", "quick", "standard"]
+    assert config.DEFAULT_PRESET == "quick"
+    for preset in config.PRESETS.values():
+        assert preset.epochs > 0
+        assert all(width > 0 for width in preset.filters[:4])
+        assert preset.batch_size <= (preset.train_images or 55_000)
+        assert 0 < preset.learning_rate < 1
+        assert 0 <= preset.weight_decay < 1
+        assert 0 <= preset.dropout < 1
+        assert 0 <= preset.label_smoothing < 1
+    smoke, quick, standard = list(config.PRESETS.values())[:3]
+    assert smoke.train_images is not None
+    assert quick.train_images is standard.train_images is None
+    assert smoke.epochs < quick.epochs < standard.epochs
+
+
+@pytest.mark.parametrize("preset", config.PRESETS)
+def test_augmentation_stays_within_what_leaves_a_digit_its_meaning(preset: str) -> None:
+    amount = config.PRESETS[preset].augmentation
+    assert 0 <= amount.rotation <= 30  # a 6 turned further is a 9
+    assert 0 <= amount.shift <= 4  # the box leaves 4 pixels of margin
+    assert 0 <= amount.scale <= 0.5
+    assert 0 <= amount.shear <= 0.5
+    assert 0 <= amount.perspective < 1
+    for share in (amount.thickness, 2 * amount.added_strokes, 2 * amount.rough):
+        assert 0 <= share <= 1
+
+
+def test_the_data_files_are_four_with_a_digest_each() -> None:
+    assert len({file.name for file in config.DATA_FILES.values()}) == 4
+    assert len({file.sha256 for file in config.DATA_FILES.values()}) == 4
+    assert all(len(file.sha256) == 64 for file in config.DATA_FILES.values())
+
+
+def test_a_config_error_is_a_fault_that_a_person_can_mend() -> None:
+    assert issubclass(config.ConfigError, config.ReaderError)

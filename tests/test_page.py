@@ -1,0 +1,114 @@
+"""Answers in words and pictures, and the programs around the page, without a browser."""
+
+import base64
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+import answers
+import config
+from classifier import Answer, Classifier
+from page import answer_view, layout
+from utils import MalformedPicture
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def likely(**shares: float) -> dict[str, Any]:
+    """Return an answer in the contract's words: likely(d8=0.9, d3=0.1)."""
+    probabilities = [shares.get(f"d{digit}", 0.0) for digit in range(10)]
+    card = {"name": "model", "sha256": "0" * 64}
+    reader = Classifier(lambda images: images, card)
+    return answers.describe(Answer(tuple(probabilities)), "enhanced", reader)
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ({"d8": 0.97, "d3": 0.03}, "This is 8, 97% sure."),
+        ({"d8": 1.0}, "This is 8, 99% sure."),
+        ({"d8": 0.9, "d3": 0.06, "d5": 0.04}, "Most likely 8 (90%); could be 3."),
+        ({"d8": 0.93, "d3": 0.04, "d5": 0.03}, "Most likely 8 (93%); could be 3."),
+        ({"d4": 0.5, "d9": 0.4, "d7": 0.1}, "Hard to tell: most likely 4 (50%); could be 9 or 7."),
+    ],
+)
+def test_words_have_the_doubt_that_the_answer_deserves(
+    shares: dict[str, float], words: str
+) -> None:
+    assert answer_view.words(likely(**shares)) == words
+
+
+def test_the_picture_shown_is_the_one_the_model_saw() -> None:
+    image = np.linspace(0, 1, 784, dtype=np.float32).reshape(28, 28, 1)
+    html = answer_view.of_answer(likely(d8=1.0), image)
+    encoded = re.search(r'base64,([^"]+)"', html)
+    assert encoded
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(encoded[1]))), np.float32) / 255
+    assert np.abs(shown - image[..., 0]).max() <= 0.5 / 255 + 1e-6
+
+
+@given(st.text())
+def test_a_note_of_any_text_stays_text(note: str) -> None:
+    html = answer_view.of_nothing(note)
+    words = re.search(r'role="status">(.*?)</p>', html, re.DOTALL)
+    assert words
+    assert not set('<>"') & set(words[1])
+    assert html.count("<li") == config.CLASSES
+
+
+@pytest.mark.parametrize(
+    "sent", [None, "picture.png", {}, {"path": None}, {"path": "/"}, {"path": "../secret.png"}]
+)
+def test_only_uploads_are_read(tmp_path: Path, sent: Any) -> None:
+    uploads = tmp_path / "uploads"
+    uploads.mkdir()
+    Image.new("L", (40, 40), 255).save(tmp_path / "secret.png")
+    reader = layout.Reader(Classifier(lambda images: images, {}), config.Settings(), uploads)
+    with pytest.raises(MalformedPicture, match="upload"):
+        reader.read(sent, "enhanced")
+    (uploads / "link.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(MalformedPicture, match="not among the uploads"):
+        reader.read({"path": str(uploads / "link.png")}, "enhanced")
+
+
+def test_importing_the_page_loads_neither_gradio_nor_tensorflow() -> None:
+    code = (
+        "import sys, gradio_interface, page.layout, page.answer_view\n"
+        "sys.exit(bool({'gradio', 'tensorflow', 'keras'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        (["--help"], 0, "--port"),
+        (["--port", "0"], 2, "must be a whole number from 1 to 65535"),
+        (["--model", "missing.keras"], 1, "missing.keras cannot be read"),
+        (["--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1"),
+    ],
+)
+def test_a_wrong_start_is_told_in_a_line(arguments: list[str], status: int, words: str) -> None:
+    from conftest import free_port
+
+    if "--port" not in arguments:
+        arguments = ["--port", str(free_port()), *arguments]
+    done = subprocess.run(
+        [sys.executable, ROOT / "gradio_interface.py", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+    )
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,180 @@
+"""Training as a person runs it: the script itself, on the smoke preset, killed and resumed."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import config
+import model_files
+from classifier import Classifier
+from load_mnist_local import Mnist
+
+ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.slow
+PLOTS = ("learning_curves", "confusion_matrix", "misread_digits", "reliability_diagram")
+
+
+def command(folder: Path, *flags: str) -> list[str]:
+    return [
+        sys.executable, "train_model.py", "--preset", "smoke",
+        "--output", str(folder / "model.keras"), "--checkpoints", str(folder / "checkpoints"),
+        *flags,
+    ]  # fmt: skip
+
+
+def train(folder: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command(folder, *flags), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def card_of(folder: Path) -> model_files.Card:
+    return model_files.read_card(folder / "model.keras")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with a whole smoke run in it, and what the run printed."""
+    folder = tmp_path_factory.mktemp("trained")
+    done = train(folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_a_run_leaves_a_model_its_card_and_plots(trained: tuple[Path, str]) -> None:
+    folder, printed = trained
+    card = card_of(folder)
+    assert card["preset"] == "smoke"
+    assert card["epochs"] == config.PRESETS["smoke"].epochs == len(card["history"]["loss"])
+    assert card["test"]["images"] == 10_000
+    assert card["validation"]["images"] == 5_000
+    assert card["temperature"] > 0
+    assert f"{100 * card['test']['accuracy']:.2f}% right" in printed
+    for name in PLOTS:
+        with Image.open(folder / "checkpoints" / "smoke" / "plots" / f"{name}.png") as plot:
+            assert min(plot.size) > 300
+
+
+def test_the_card_tells_the_truth_about_the_file(trained: tuple[Path, str], mnist: Mnist) -> None:
+    folder, _ = trained
+    classifier = Classifier.load(folder / "model.keras")
+    read = classifier.probabilities(mnist.test.images).argmax(axis=1)
+    assert int((read != mnist.test.labels).sum()) == classifier.card["test"]["errors"]
+
+
+def test_evaluate_prints_the_card_s_figures(trained: tuple[Path, str]) -> None:
+    folder, _ = trained
+    done = train(folder, "--evaluate", str(folder / "model.keras"))
+    assert done.returncode == 0, done.stderr
+    assert f"({card_of(folder)['test']['errors']} of 10,000 wrong)" in done.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX's")
+def test_killed_and_resumed_ends_like_an_uninterrupted_run(
+    tmp_path: Path, trained: tuple[Path, str]
+) -> None:
+    running = subprocess.Popen(command(tmp_path), cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    for line in running.stdout:
+        if line.startswith("epoch 1/"):
+            running.send_signal(signal.SIGKILL)
+            break
+    running.wait(timeout=30)
+    assert running.returncode == -signal.SIGKILL
+    assert not (tmp_path / "model.keras").exists()
+
+    resumed = train(tmp_path, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    epochs = re.findall(r"^epoch (\d+)/", resumed.stdout, re.MULTILINE)
+    assert epochs == [str(e) for e in range(2, config.PRESETS["smoke"].epochs + 1)]
+    whole, broken = card_of(trained[0]), card_of(tmp_path)
+    # Same images, order and learning rates: only the order of floating-point sums differs.
+    assert broken["history"]["loss"] == pytest.approx(whole["history"]["loss"], abs=0.1)
+    assert broken["test"]["accuracy"] == pytest.approx(whole["test"]["accuracy"], abs=0.02)
+
+
+def test_a_checkpoint_cut_short_is_passed_over(tmp_path: Path, trained: tuple[Path, str]) -> None:
+    shutil.copytree(trained[0] / "checkpoints", tmp_path / "checkpoints")
+    half_written = tmp_path / "checkpoints" / "smoke" / "writing"
+    half_written.mkdir()
+    (half_written / "state.keras").write_bytes(b"PK\x03\x04 cut short")
+    done = train(tmp_path, "--resume")
+    assert done.returncode == 0, done.stderr
+    assert card_of(tmp_path)["test"] == pytest.approx(card_of(trained[0])["test"])
+
+
+def test_resume_wants_a_run_of_the_same_recipe(tmp_path: Path, trained: tuple[Path, str]) -> None:
+    nothing = train(tmp_path, "--resume")
+    assert nothing.returncode == 1
+    assert "nothing to resume" in nothing.stderr
+    shutil.copytree(trained[0] / "checkpoints", tmp_path / "checkpoints")
+    other = train(tmp_path, "--resume", "--seed", "7")
+    assert other.returncode == 1
+    assert "another recipe" in other.stderr
+    assert "Traceback" not in nothing.stderr + other.stderr
+
+
+def test_a_better_model_is_kept_unless_forced(tmp_path: Path, trained: tuple[Path, str]) -> None:
+    output = tmp_path / "model.keras"
+    shutil.copy(config.MODEL_PATH, output)
+    shutil.copy(model_files.card_path(config.MODEL_PATH), tmp_path / "model.json")
+    shutil.copytree(trained[0] / "checkpoints", tmp_path / "checkpoints")
+    before = card_of(tmp_path)["sha256"]
+
+    kept = train(tmp_path, "--resume")
+    assert kept.returncode == 0, kept.stderr
+    assert "is kept" in kept.stdout
+    assert card_of(tmp_path)["sha256"] == before
+    candidate = model_files.read_card(tmp_path / "model.candidate.keras")
+    assert candidate["preset"] == "smoke"
+
+    forced = train(tmp_path, "--resume", "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert card_of(tmp_path)["preset"] == "smoke"
+
+
+def test_the_gate_is_an_exit_status_and_puts_nothing_in_place(
+    tmp_path: Path, trained: tuple[Path, str]
+) -> None:
+    shutil.copytree(trained[0] / "checkpoints", tmp_path / "checkpoints")
+    below = train(tmp_path, "--resume", "--min-accuracy", "0.9999")
+    assert below.returncode == 1
+    assert "below the gate of 0.9999" in below.stderr
+    assert not (tmp_path / "model.keras").exists()
+    malformed = train(tmp_path, "--min-accuracy", "99")
+    assert malformed.returncode == 2
+    assert "share from 0 to 1" in malformed.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is POSIX's")
+def test_on_a_terminal_progress_shows_rate_and_time_left(tmp_path: Path) -> None:
+    import pty
+
+    terminal, far_end = pty.openpty()
+    running = subprocess.Popen(command(tmp_path), cwd=ROOT, stdout=far_end, stderr=far_end)
+    os.close(far_end)
+    shown = b""
+    try:
+        while chunk := os.read(terminal, 65_536):
+            shown += chunk
+    except OSError:  # Linux's way to say that the other side has closed
+        pass
+    os.close(terminal)
+    assert running.wait(timeout=60) == 0
+    assert re.search(rb"\d%\|.*\[\d\d:\d\d<\d\d:\d\d, .*img/s\]", shown), shown[-2000:]
+
+
+def test_the_shipped_model_keeps_its_promise() -> None:
+    card = json.loads(model_files.card_path(config.MODEL_PATH).read_text("utf-8"))
+    assert card["preset"] == "standard"
+    assert card["test"]["accuracy"] >= 0.996
+    assert card["multiply_adds"] <= 10_500_000
+    assert card["history"]["loss"], "a card without its history cannot be drawn"
