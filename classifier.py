@@ -55,9 +55,15 @@ class Classifier:
             )
         classifier = cls(RUNTIMES[path.suffix](path), card)
         blank = np.zeros((1, config.IMAGE_SIZE, config.IMAGE_SIZE, 1), np.float32)
-        if classifier.probabilities(blank).shape != (1, config.CLASSES):
+        try:
+            answer = classifier.probabilities(blank)
+            right = answer.shape == (1, config.CLASSES) and abs(float(answer.sum()) - 1) < 1e-3
+        except Exception:  # whatever a network of another kind makes its runtime raise
+            right = False
+        if not right:
             raise model_files.ModelError(
-                f"{path} does not answer with {config.CLASSES} probabilities: {model_files.REMEDY}"
+                f"{path} does not answer an image of 28x28 with {config.CLASSES} probabilities: "
+                f"{model_files.REMEDY}"
             )
         return classifier
 
@@ -97,16 +103,15 @@ def _load_keras(path: Path) -> Predict:
 
     try:
         network: Any = keras.models.load_model(path, compile=False)
-    except Exception as fault:  # Keras lets zip, HDF5 and JSON errors through as they are
-        reason = str(fault).splitlines()[0] if str(fault) else type(fault).__name__
+    except Exception:  # Keras lets zip, HDF5 and JSON errors through, in words that mislead
         raise model_files.ModelError(
-            f"{path} is not a Keras model file ({reason}): {model_files.REMEDY}"
+            f"{path} is not a Keras model file, or is damaged: {model_files.REMEDY}"
         ) from None
     shape = (None, config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
     traced = tf.function(
         lambda images: network(images, training=False),
         input_signature=[tf.TensorSpec(shape, tf.float32)],
-    ).get_concrete_function()
+    )
     return lambda images: traced(tf.constant(images)).numpy()
 
 

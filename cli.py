@@ -33,7 +33,9 @@ def run(
         print(f"{name}: {fault}", file=sys.stderr)
         return 1
     except OSError as fault:  # a full disk, a folder that may not be written
-        print(f"{name}: {fault.filename or 'the system'}: {fault.strerror}", file=sys.stderr)
+        print(
+            f"{name}: {fault.filename or 'the system'}: {fault.strerror or fault}", file=sys.stderr
+        )
         return 1
     except KeyboardInterrupt:
         print(f"\n{name}: stopped", file=sys.stderr)
@@ -78,6 +80,8 @@ def check_port(host: str, port: int) -> None:
             if sys.platform != "win32":  # there it would allow what should be found out
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+    except UnicodeError:  # what Python makes of a name that no host can have
+        raise config.ReaderError(f"{host!r} cannot be a host: choose another with --host") from None
     except OSError as fault:
         raise cannot_listen(host, port, fault) from None
 

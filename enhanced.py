@@ -20,6 +20,7 @@ from ink_parts import Part, connected_parts, digit_parts
 WORKING_SIDE = 224  # longer side of the picture in which the digit is looked for, pixels
 PAPER_SIDE = 56  # longer side of the picture in which the paper's brightness is estimated
 WIDEST_STROKE = 12  # pixels of that picture
+DARKEST_PAPER = 0.3  # brightness: on darker paper the grain would be blown up to ink
 FINE = 4  # the digit is prepared at 4 times MNIST's resolution
 FIELD, BOX = FINE * config.IMAGE_SIZE, FINE * config.DIGIT_BOX
 CENTRE_OF_MASS = FINE * 14 + (FINE - 1) / 2  # MNIST's lies in the middle of pixel 14, from 0
@@ -77,7 +78,7 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
         return 1.0 - grey
     closed = _running(_running(small, reach, np.maximum), reach, np.minimum)
     paper = _resized(_smoothed(closed, reach / 3), grey.shape)
-    return np.clip(1.0 - grey / np.maximum(paper, 0.05), 0.0, 1.0)
+    return np.clip((paper - grey) / np.maximum(paper, DARKEST_PAPER), 0.0, 1.0)
 
 
 def _is_light_on_dark(grey: np.ndarray) -> bool:
@@ -118,7 +119,7 @@ def find_digit(ink: np.ndarray) -> tuple[np.ndarray, list[Part]]:
 
 def _sharp_parts(ink: np.ndarray, labels: np.ndarray, parts: list[Part]) -> list[Part]:
     """Leave out parts whose edges are soft beside the sharpest: the remains of shadows."""
-    if max(ink.shape) <= PAPER_SIDE or len(parts) < 2:
+    if max(ink.shape) <= PAPER_SIDE or min(ink.shape) < 2 or len(parts) < 2:
         return parts  # too coarse to tell, or nothing to tell apart
     slope = np.hypot(*np.gradient(_smoothed(ink, 0.006 * max(ink.shape))))
     sharpness = {}

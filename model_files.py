@@ -97,8 +97,8 @@ def read_card(model_path: Path) -> Card:
 def _parse_card(file: Path) -> Card:
     try:
         card = json.loads(file.read_text("utf-8"))
-        if isinstance(card, dict) and isinstance(card.get("sha256"), str):
+        if isinstance(card, dict) and all(isinstance(card.get(k), str) for k in ("name", "sha256")):
             return card
     except (OSError, ValueError):
         pass
-    raise ModelError(f"{file} is not a model card (JSON with a sha256): {REMEDY}")
+    raise ModelError(f"{file} is not a model card (JSON with name and sha256): {REMEDY}")

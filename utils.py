@@ -71,8 +71,8 @@ def decode(source: Source, max_pixels: int = config.Settings.max_pixels) -> Imag
     if isinstance(source, Path):
         try:
             source = source.read_bytes()
-        except OSError as fault:
-            raise UnreadablePicture(f"{fault.filename} cannot be read: {fault.strerror}") from None
+        except (OSError, ValueError) as fault:  # ValueError: a name that no file can have
+            raise UnreadablePicture(f"the picture file cannot be read: {fault}") from None
     return _opaque(_from_bytes(source, max_pixels))
 
 
@@ -173,10 +173,11 @@ def _opaque(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
-    values = np.asarray(picture, np.float64)
-    values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    white = next((top for top in (1.0, 255.0, 65_535.0) if values.max() <= top), values.max())
-    return Image.fromarray((np.clip(values / white, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))
+    values = np.array(picture, np.float32)
+    np.nan_to_num(values, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    high = float(values.max())
+    values *= 255.0 / next((top for top in (1.0, 255.0, 65_535.0) if high <= top), high)
+    return Image.fromarray(np.clip(values, 0.0, 255.0, out=values).astype(np.uint8))
 
 
 def _on_paper(picture: Image.Image) -> Image.Image:

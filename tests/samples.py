@@ -33,3 +33,8 @@ def png(width: int, height: int, depth: int, colour: int, row: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
     chunks = chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def blank_png(width: int, height: int, grey: int = 255) -> bytes:
+    """Return the bytes of an even grey PNG, without ever holding its pixels."""
+    return png(width, height, 8, 0, bytes([grey]) * width)

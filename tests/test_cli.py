@@ -98,6 +98,35 @@ def test_ctrl_c_is_status_130_without_a_traceback(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err == "\nreader: stopped\n"
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "plot.png"), "plot.png"),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left"),
+        (OSError("encoder error -2 when writing image file"), "encoder error"),  # Pillow's kind
+    ],
+)
+def test_a_fault_of_the_system_is_one_line_and_status_1(
+    capsys: pytest.CaptureFixture[str], fault: OSError, words: str
+) -> None:
+    def work(args: argparse.Namespace) -> int:
+        raise fault
+
+    assert run(work) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("reader: ")
+    assert words in message
+    assert message.count("\n") == 1
+
+
+def test_a_path_is_shown_as_a_person_would_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.shown(tmp_path / "docs" / "a.png") == cli.shown(Path("docs/a.png")) == "docs/a.png"
+    assert cli.shown(tmp_path.parent) == str(tmp_path.parent)
+
+
 def test_an_unforeseen_fault_is_not_hidden() -> None:
     def work(args: argparse.Namespace) -> int:
         raise ZeroDivisionError

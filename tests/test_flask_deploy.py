@@ -1,26 +1,16 @@
-"""The HTTP contract: every form of request, every kind of fault, on the app and a real server."""
+"""The HTTP contract: every form of request and every kind of fault, through the app."""
 
 import base64
-import http.client
 import io
 import json
-import os
-import signal
-import socket
-import struct
-import subprocess
-import sys
-import threading
 import time
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import free_port
+from api_server import EIGHT, PICTURES, WORDS, check_answer
 from flask.testing import FlaskClient
 from PIL import Image
+from samples import blank_png
 from werkzeug.test import TestResponse
 
 import config
@@ -28,33 +18,10 @@ from classifier import Classifier
 from flask_deploy import create_app
 from load_mnist_local import Mnist
 
-ROOT = Path(__file__).resolve().parent.parent
-PICTURES = ROOT / "tests" / "pictures"
-EIGHT = (PICTURES / "eight.png").read_bytes()
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-POSIX = os.name == "posix"
-
 
 @pytest.fixture(scope="module")
 def client(classifier: Classifier) -> FlaskClient:
     return create_app(classifier, config.Settings(max_bytes=500_000, max_batch=4)).test_client()
-
-
-def png(width: int, height: int, grey: int = 255) -> bytes:
-    """Return the bytes of an even grey PNG without holding its pixels."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return (
-            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        )
-
-    packer = zlib.compressobj(9)
-    row = bytes([0]) + bytes([grey]) * width
-    rows = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    )
 
 
 def post_raw(client: FlaskClient, body: bytes, query: str = "") -> TestResponse:
@@ -70,18 +37,6 @@ def problem(response: TestResponse, status: int) -> str:
     assert body["title"]
     assert "Traceback" not in body["detail"]
     return str(body["detail"])
-
-
-def check_answer(answer: dict, digit: int) -> None:
-    assert answer["digit"] == digit
-    assert len(answer["probabilities"]) == 10
-    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-5)
-    assert answer["confidence"] == max(answer["probabilities"])
-    assert answer["top"][0] == {"digit": digit, "confidence": answer["confidence"]}
-    assert len(answer["top"]) == 3
-    assert answer["preprocessing"] in ("enhanced", "basic", "none")
-    assert answer["model"]["name"] == "mnist_cnn"
-    assert len(answer["model"]["version"]) == 12
 
 
 class TestForms:
@@ -152,14 +107,14 @@ class TestFaults:
 
     def test_bomb(self, client: FlaskClient) -> None:
         begun = time.monotonic()
-        problem(post_raw(client, png(20_000, 1)), 422)  # blank, within the limits
-        detail = problem(post_raw(client, png(9_000, 9_000)), 422)
+        problem(post_raw(client, blank_png(20_000, 1)), 422)  # blank, within the limits
+        detail = problem(post_raw(client, blank_png(9_000, 9_000)), 422)
         assert "81,000,000 pixels" in detail
         assert time.monotonic() - begun < 20
 
     @pytest.mark.parametrize("grey", [0, 128, 255])
     def test_blank_page(self, client: FlaskClient, grey: int) -> None:
-        assert "no ink" in problem(post_raw(client, png(200, 300, grey)), 422)
+        assert "no ink" in problem(post_raw(client, blank_png(200, 300, grey)), 422)
 
     def test_too_large(self, client: FlaskClient) -> None:
         assert "at most 500,000 bytes" in problem(post_raw(client, b"x" * 600_000), 413)
@@ -170,7 +125,7 @@ class TestFaults:
         assert "at most 4" in problem(response, 413)
 
     def test_one_bad_picture_of_a_batch_is_named(self, client: FlaskClient) -> None:
-        files = [(io.BytesIO(EIGHT), "a.png"), (io.BytesIO(png(50, 50)), "b.png")]
+        files = [(io.BytesIO(EIGHT), "a.png"), (io.BytesIO(blank_png(50, 50)), "b.png")]
         assert "picture 2 of 2: no ink" in problem(
             client.post("/predict", data={"file": files}), 422
         )
@@ -237,128 +192,6 @@ class TestOtherRoutes:
 
     def test_model_is_the_card(self, client: FlaskClient, classifier: Classifier) -> None:
         assert client.get("/model").get_json() == classifier.card
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[int]:
-    """Run the script as a person would, and return its port."""
-    port = free_port()
-    process = start(port)
-    try:
-        wait_until_ready(process, port)
-        yield port
-    finally:
-        process.terminate()
-        output, _ = process.communicate(timeout=30)
-    assert "Traceback" not in output
-    if POSIX:
-        assert process.returncode == 0
-
-
-def start(port: int, *flags: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "flask_deploy.py", "--port", str(port), *flags],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-def wait_until_ready(process: "subprocess.Popen[str]", port: int, seconds: float = 90) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.2)
-    process.kill()
-    pytest.fail(f"the server did not start: {process.communicate()[0]}")
-
-
-def ask(port: int, body: bytes, kind: str = "image/png") -> tuple[int, dict]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    try:
-        connection.request("POST", "/predict", body, {"Content-Type": kind})
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    finally:
-        connection.close()
-
-
-@pytest.mark.slow
-class TestServer:
-    def test_the_first_request_after_the_port_opens_is_answered_soon(self, server: int) -> None:
-        begun = time.monotonic()
-        status, answer = ask(server, EIGHT)
-        assert status == 200
-        check_answer(answer, 8)
-        assert time.monotonic() - begun < 5  # the model was loaded and warmed before
-
-    @pytest.mark.parametrize(
-        ("body", "status"),
-        [(b"no picture", 415), (png(20_000, 20_000), 422), (png(300, 300), 422), (b"", 415),
-         (EIGHT[:100], 422), (b"x" * (17 * 1024 * 1024), 413)],
-        ids=["text", "bomb", "blank", "empty", "truncated", "too large"],
-    )  # fmt: skip
-    def test_a_bad_request_is_told_and_the_next_is_answered(
-        self, server: int, body: bytes, status: int
-    ) -> None:
-        given, answer = ask(server, body)
-        assert given == status
-        assert answer["detail"]
-        assert ask(server, EIGHT)[1]["digit"] == 8
-
-    def test_many_at_once_get_each_their_own_answer(self, server: int) -> None:
-        bodies = [(PICTURES / f"{word}.png").read_bytes() for word in WORDS]
-        wrong: list[tuple[int, dict]] = []
-
-        def ask_all(first: int) -> None:
-            for i in range(10):
-                digit = (first + i) % 10
-                status, answer = ask(server, bodies[digit])
-                if status != 200 or answer["digit"] != digit:
-                    wrong.append((digit, answer))
-
-        threads = [threading.Thread(target=ask_all, args=(n,)) for n in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert wrong == []
-
-    def test_a_busy_port_is_one_clear_line(self, server: int) -> None:
-        process = start(server)
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert len(output.strip().splitlines()) == 1
-        assert f"127.0.0.1:{server} is in use" in output
-        assert f"--port {server + 1}" in output
-
-    @pytest.mark.parametrize("content", [None, b"", b"not a model", b"PK\x03\x04 nor this"])
-    def test_a_bad_model_file_is_one_clear_line(
-        self, tmp_path: Path, content: bytes | None
-    ) -> None:
-        path = tmp_path / "broken.keras"
-        if content is not None:
-            path.write_bytes(content)
-        process = start(free_port(), "--model", str(path))
-        output, _ = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert len(output.strip().splitlines()) == 1
-        assert "broken" in output
-        assert "python train_model.py" in output
-
-    @pytest.mark.skipif(not POSIX, reason="Ctrl-C is sent to a process group on POSIX only")
-    def test_ctrl_c_ends_it_quietly(self) -> None:
-        port = free_port()
-        process = start(port)
-        wait_until_ready(process, port)
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
-        assert process.returncode in (0, 130)
-        assert "Traceback" not in output
 
 
 def test_a_picture_of_any_pixel_kind_is_read(client: FlaskClient) -> None:

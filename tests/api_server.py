@@ -1,0 +1,60 @@
+"""What the tests of the HTTP server need: the script started and awaited, pictures, questions."""
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PICTURES = ROOT / "tests" / "pictures"
+EIGHT = (PICTURES / "eight.png").read_bytes()
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def check_answer(answer: dict, digit: int) -> None:
+    assert answer["digit"] == digit
+    assert len(answer["probabilities"]) == 10
+    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert answer["confidence"] == max(answer["probabilities"])
+    assert answer["top"][0] == {"digit": digit, "confidence": answer["confidence"]}
+    assert len(answer["top"]) == 3
+    assert answer["preprocessing"] in ("enhanced", "basic", "none")
+    assert answer["model"]["name"] == "mnist_cnn"
+    assert len(answer["model"]["version"]) == 12
+
+
+def start(port: int, *flags: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "flask_deploy.py", "--port", str(port), *flags],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_until_ready(process: "subprocess.Popen[str]", port: int, seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.2)
+    process.kill()
+    pytest.fail(f"the server did not start: {process.communicate()[0]}")
+
+
+def ask(port: int, body: bytes, kind: str = "image/png") -> tuple[int, dict]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        connection.request("POST", "/predict", body, {"Content-Type": kind})
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
