@@ -212,7 +212,7 @@ class Watch(keras.callbacks.Callback):
 def predict_logits(network: keras.Model, images: np.ndarray) -> np.ndarray:
     """Return the network's output for images (N, 28, 28, 1) in MNIST form, as (N, 10) float32."""
     parts = [
-        np.asarray(network(images[i : i + EVALUATION_BATCH], training=False))
+        keras.ops.convert_to_numpy(network(images[i : i + EVALUATION_BATCH], training=False))
         for i in range(0, len(images), EVALUATION_BATCH)
     ]
     return np.concatenate(parts)
