@@ -196,7 +196,7 @@ class TestOtherRoutes:
 
 def test_a_picture_of_any_pixel_kind_is_read(client: FlaskClient) -> None:
     for mode in ("1", "L", "P", "RGB", "RGBA", "CMYK", "I", "F"):
-        kind = "TIFF" if mode in ("CMYK", "F") else "PNG"
+        kind = "TIFF" if mode in ("CMYK", "I", "F") else "PNG"
         picture = Image.open(io.BytesIO(EIGHT)).convert("L").convert(mode)
         buffer = io.BytesIO()
         picture.save(buffer, kind)

@@ -157,8 +157,10 @@ def test_the_gate_is_an_exit_status_and_puts_nothing_in_place(
 @pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is POSIX's")
 def test_on_a_terminal_progress_shows_rate_and_time_left(tmp_path: Path) -> None:
     import pty
+    import termios
 
     terminal, far_end = pty.openpty()
+    termios.tcsetwinsize(far_end, (24, 100))
     running = subprocess.Popen(command(tmp_path), cwd=ROOT, stdout=far_end, stderr=far_end)
     os.close(far_end)
     shown = b""
