@@ -42,13 +42,17 @@ def run(
         return 130
 
 
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Adds the default to every help, except where it is that nothing is given."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        nothing = action.default is None or action.default is False or action.default == []
+        return action.help if nothing else super()._get_help_string(action)
+
+
 def parser(name: str, description: str) -> Parser:
-    """Return a parser whose `--help` shows every default."""
-    return Parser(
-        prog=name,
-        description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    """Return a parser whose `--help` shows the defaults."""
+    return Parser(prog=name, description=description, formatter_class=_Defaults)
 
 
 def shown(path: Path) -> str:

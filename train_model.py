@@ -44,7 +44,10 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
     add = parser.add_argument
     add("--preset", choices=list(config.PRESETS), default=config.DEFAULT_PRESET, help="the recipe")
     add(
-        "--seed", type=int, default=None, help="of weights, order and distortions, not the preset's"
+        "--seed",
+        type=int,
+        default=None,
+        help="of weights, order and distortions (default: the preset's)",
     )
     add("--data-dir", type=Path, default=settings.data_dir, help="the IDX files")
     add("--output", type=Path, default=settings.model, help="the model file to write")
