@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 for folder in (ROOT, ROOT / "tests"):  # whatever import mode pytest runs in
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As when the tests run in a shell's background: the programs they start would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 for variable in [name for name in os.environ if name.startswith("MNIST_")]:

@@ -24,6 +24,7 @@ from page_window import (
     mnist_picture,
     png,
     start,
+    tap_clear,
 )
 from PIL import Image
 
@@ -106,7 +107,7 @@ def test_a_digit_written_with_a_finger_is_read_and_the_page_stays(open_page: Ope
         write(page, digit, touch=True)
         expect_digit(page, digit)
         assert page.evaluate("scrollY") == 0
-        page.get_by_role("button", name="Clear").tap()
+        tap_clear(page)
         expect_words(page, "No ink yet")
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
