@@ -10,7 +10,8 @@ TOP = 3  # how many of the likeliest digits are listed
 def describe(answer: Answer, method: str, classifier: Classifier) -> dict[str, Any]:
     """Return the answer to one picture as plain JSON values; see the contract in README.md.
 
-    method: the preprocessing that brought the picture to MNIST form.
+    method: the preprocessing that brought the picture to MNIST form. `is_digit` is absent if
+    the model does not say it.
     """
     return {
         "digit": answer.digit,
@@ -20,6 +21,7 @@ def describe(answer: Answer, method: str, classifier: Classifier) -> dict[str, A
             {"digit": digit, "confidence": answer.probabilities[digit]}
             for digit in answer.ranked[:TOP]
         ],
+        **({} if answer.is_digit is None else {"is_digit": answer.is_digit}),
         "preprocessing": method,
         "model": {"name": classifier.name, "version": classifier.version},
     }

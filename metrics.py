@@ -1,4 +1,4 @@
-"""How good answers are: accuracy, likelihood, calibration, and the temperature that mends it."""
+"""How good answers are: accuracy, likelihood, calibration and its temperature, separation."""
 
 from dataclasses import dataclass
 
@@ -91,3 +91,17 @@ def confusion(predicted: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Count answers, (10, 10) int: rows the true digit, columns the digit read."""
     flat = labels * config.CLASSES + predicted
     return np.bincount(flat, minlength=config.CLASSES**2).reshape(config.CLASSES, config.CLASSES)
+
+
+def auroc(positive: np.ndarray, negative: np.ndarray) -> float:
+    """Return how often a score of `positive` (P,) is above one of `negative` (N,), in [0, 1].
+
+    Over all pairs, a tie counting half: the area under the ROC curve (Hanley and McNeil
+    1982). 1 tells the two apart, 0.5 is chance. Raises ValueError if either is empty or has
+    a score that is no number.
+    """
+    above, below = np.asarray(positive, np.float64), np.sort(np.asarray(negative, np.float64))
+    if not (above.size and below.size) or np.isnan(above).any() or np.isnan(below).any():
+        raise ValueError("auroc needs scores of both kinds, all of them numbers")
+    beaten = np.searchsorted(below, above, "left") + np.searchsorted(below, above, "right")
+    return float(beaten.mean() / (2 * below.size))

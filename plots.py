@@ -6,7 +6,7 @@ colour-blind.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,8 @@ class Comparison:
     """How one preprocessing method did on one set of pictures; shares in [0, 1].
 
     A refused picture (no ink, unreadable) counts as wrong in `accuracy` and nowhere else.
-    None where there is nothing to measure: no answer, or pictures of no digit.
+    None where there is nothing to measure: no answer, pictures of no digit, or a model that
+    does not say `is_digit`.
     """
 
     pictures: str  # the set's name
@@ -50,6 +51,8 @@ class Comparison:
     low_confidence: float | None  # answers below 50%
     calibration_error: float | None
     refused: int
+    misjudged: float | None = None  # answers whose is_digit is on the wrong side
+    is_digit: np.ndarray | None = field(default=None, compare=False, repr=False)  # (answers,)
 
 
 def learning_curves(
@@ -62,7 +65,7 @@ def learning_curves(
     """Draw loss and validation accuracy by epoch, all of one length; `best_epoch` from 1."""
     from matplotlib.ticker import LogLocator, MaxNLocator
 
-    figure = _figure(10, 4)
+    figure = new_figure(10, 4)
     left, right = figure.subplots(1, 2)
     epochs = np.arange(1, len(loss) + 1)
     dots = "o" if len(epochs) <= 12 else ""
@@ -81,14 +84,14 @@ def learning_curves(
     for axes in (left, right):
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        _tidy(axes)
+        tidy(axes)
         axes.legend(frameon=False)
-    _write(figure, path)
+    write(figure, path)
 
 
 def confusion_matrix(counts: np.ndarray, path: Path) -> None:
     """Draw counts (10, 10), rows the true digit; only the errors are coloured."""
-    figure = _figure(6.4, 6)
+    figure = new_figure(6.4, 6)
     axes = figure.subplots()
     right = np.eye(config.CLASSES, dtype=bool)
     errors = np.where(right, 0, counts)
@@ -114,7 +117,7 @@ def confusion_matrix(counts: np.ndarray, path: Path) -> None:
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
     axes.set_title(f"{errors.sum():,} of {counts.sum():,} images misread")
-    _write(figure, path)
+    write(figure, path)
 
 
 def misread_digits(
@@ -137,7 +140,7 @@ def misread_digits(
     if len(shown) < len(wrong):
         title += f" ({len(shown)} shown)"
     rows = -(-len(shown) // MISREAD_COLUMNS)
-    figure = _figure(10, 0.5 + 1.12 * rows)
+    figure = new_figure(10, 0.5 + 1.12 * rows)
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_title(title, fontsize=12)
@@ -153,12 +156,12 @@ def misread_digits(
         caption = f"{labels[index]} → {read[index]}  {percent}%"
         axes.text(left + width / 2, top + 7, caption, ha="center", va="center", fontsize=9)
     axes.imshow(sheet, cmap="gray_r", vmin=0, vmax=1, aspect="equal", interpolation="nearest")
-    _write(figure, path)
+    write(figure, path)
 
 
 def reliability_diagram(named: Mapping[str, metrics.Reliability], path: Path) -> None:
     """Draw how often answers of each confidence are right, and how many there are of each."""
-    figure = _figure(6.4, 6.4)
+    figure = new_figure(6.4, 6.4)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     upper.plot((0, 100), (0, 100), color=GREY, linestyle=":", label="as sure as right")
     most = max((int(r.counts.max()) for r in named.values()), default=1)
@@ -181,8 +184,8 @@ def reliability_diagram(named: Mapping[str, metrics.Reliability], path: Path) ->
     upper.legend(frameon=False, loc="upper left")
     lower.set(xlabel="confidence, %", ylabel="answers", yscale="log", ylim=(0.7, 3 * most))
     for axes in (upper, lower):
-        _tidy(axes)
-    _write(figure, path)
+        tidy(axes)
+    write(figure, path)
 
 
 def _uncertainty(share: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -205,16 +208,16 @@ def _count_bars(axes: "Axes", bins: metrics.Reliability, series: int, of: int) -
 def confidence_comparison(rows: Sequence[Comparison], path: Path) -> None:
     """Draw accuracy, mean confidence and calibration error by set of pictures and method."""
     sets = list(dict.fromkeys(row.pictures for row in rows))
-    figure = _figure(11, 1.7 + 0.5 * len(sets))
+    figure = new_figure(11, 1.7 + 0.5 * len(sets))
     panels = figure.subplots(1, 3, sharey=True, width_ratios=(3, 3, 2))
     titles = ("Read right, %", "Mean confidence, %", "Calibration error, %")
-    fields = ("accuracy", "mean_confidence", "calibration_error")
-    for axes, title, field in zip(panels, titles, fields, strict=True):
+    columns = ("accuracy", "mean_confidence", "calibration_error")
+    for axes, title, column in zip(panels, titles, columns, strict=True):
         for place, name in enumerate(sets):
             of_set = [row for row in rows if row.pictures == name]
-            _draw_set(axes, place, {row.method: getattr(row, field) for row in of_set})
+            _draw_set(axes, place, {row.method: getattr(row, column) for row in of_set})
         axes.set_title(title, fontsize=11)
-        _tidy(axes)
+        tidy(axes)
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
     for axes in panels[:2]:
@@ -236,7 +239,7 @@ def confidence_comparison(rows: Sequence[Comparison], path: Path) -> None:
         frameon=False,
         title="preprocessing (a refused picture counts as not read right)",
     )
-    _write(figure, path)
+    write(figure, path)
 
 
 def _draw_set(axes: "Axes", place: int, shares: Mapping[str, float | None]) -> None:
@@ -264,20 +267,20 @@ def _draw_set(axes: "Axes", place: int, shares: Mapping[str, float | None]) -> N
         )
 
 
-def _figure(width: float, height: float) -> "Figure":
+def new_figure(width: float, height: float) -> "Figure":
     """Return an empty figure of that many inches, without the global state of pyplot."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-def _tidy(axes: "Axes") -> None:
+def tidy(axes: "Axes") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=PALE)
     axes.set_axisbelow(True)
 
 
-def _write(figure: "Figure", path: Path) -> None:
+def write(figure: "Figure", path: Path) -> None:
     # Without the version of matplotlib, equal plots are equal files.
     with utils.atomic_path(path) as aside:
         figure.savefig(aside, format="png", metadata={"Software": None})

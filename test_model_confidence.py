@@ -38,12 +38,16 @@ METHODS = ("basic", "enhanced")
 TEST_SET = "test set"
 NO_DIGIT = ", no digit"  # after the name of a set: those of its pictures that show none
 ENOUGH = 2_000  # test digits: two standard errors of 99% are then half a percent
-HEADINGS = ("pictures", "accuracy", "confidence", "below 50%", "ECE", "refused")
+HEADINGS = ("pictures", "accuracy", "confidence", "below 50%", "ECE", "misjudged", "refused")
 LEGEND = """
 accuracy    share read right; a refused picture counts as wrong here, and nowhere else
 confidence  mean confidence of the answers; below 50%: the share of answers less sure than that
 ECE         expected calibration error: how far confidence and the share right lie apart
+misjudged   digits that is_digit takes for none; in a set of no digit, pictures it takes for one
 refused     pictures without an answer: no ink to be found, or unreadable"""
+SEPARATION = """
+AUROC       how often is_digit is higher for a digit of the test set than for one of these:
+            1 tells them apart, 0.5 is chance"""
 Prepared = tuple[int | None, list[np.ndarray | None]]  # a picture's digit, an image a method
 CSV_COLUMNS = {
     "pictures": "pictures",
@@ -53,6 +57,7 @@ CSV_COLUMNS = {
     "mean_confidence": "mean_confidence",
     "low_confidence": "below_50_percent",
     "calibration_error": "calibration_error",
+    "misjudged": "misjudged",
     "refused": "refused",
 }
 
@@ -146,7 +151,8 @@ def measure(
     if not answered:
         return Comparison(name, method, total, 0.0 if digits else None, None, None, None, refused)
     labels, images = zip(*answered, strict=True)
-    figures = metrics.figures(classifier.probabilities(np.stack(images)), np.array(labels))
+    probabilities, is_digit = classifier.outputs(np.stack(images))
+    figures = metrics.figures(probabilities, np.array(labels))
     return Comparison(
         name,
         method,
@@ -156,14 +162,42 @@ def measure(
         figures["low_confidence"],
         figures["ece"] if digits else None,
         refused,
+        None if is_digit is None else _misjudged(is_digit, digits),
+        is_digit,
     )
+
+
+def _misjudged(is_digit: np.ndarray, digits: bool) -> float:
+    """Return the share of is_digit (N,) on the wrong side, of pictures that are digits or not."""
+    return float(np.mean((is_digit >= config.IS_DIGIT_THRESHOLD) != digits))
+
+
+def separation_lines(rows: Sequence[Comparison], widest: int) -> list[str]:
+    """Lay out how well is_digit tells the test set's digits from each set of no digit.
+
+    No line for a model without it, and for a set whose pictures were all refused.
+    """
+    digits = {row.method: row.is_digit for row in rows if row.pictures == TEST_SET}
+    lines = []
+    for row in rows:
+        scores = digits.get(row.method)
+        if row.accuracy is None and scores is not None and row.is_digit is not None:
+            area = metrics.auroc(scores, row.is_digit)
+            lines.append(f"{row.pictures:<{widest}}  {row.method:<8}{area:>12.4f}")
+    return lines
 
 
 def table_line(row: Comparison | None, widest: int) -> str:
     """Lay out one row of the table; None gives the headings. widest: letters of a name."""
     if row is None:
         return f"{'':<{widest}}  {'method':<8}" + "".join(f"{text:>12}" for text in HEADINGS)
-    shares = (row.accuracy, row.mean_confidence, row.low_confidence, row.calibration_error)
+    shares = (
+        row.accuracy,
+        row.mean_confidence,
+        row.low_confidence,
+        row.calibration_error,
+        row.misjudged,
+    )
     cells = [f"{row.count:,}", *("-" if s is None else f"{100 * s:.2f}%" for s in shares)]
     cells.append(f"{row.refused:,}")
     return f"{row.pictures:<{widest}}  {row.method:<8}" + "".join(f"{cell:>12}" for cell in cells)
@@ -233,6 +267,8 @@ def _work(args: Namespace) -> int:
             rows += found
             bar.write("\n".join(table_line(row, widest) for row in found))
     print(LEGEND)
+    if lines := separation_lines(rows, widest):
+        print(SEPARATION, *lines, sep="\n")
     return _write(rows, args.output_dir)
 
 

@@ -21,25 +21,47 @@ NO_INK = "No ink yet: draw a digit from 0 to 9."
 
 def of_answer(answer: dict[str, Any], image: np.ndarray) -> str:
     """Return HTML for an answer in the words of the contract, and its image in MNIST form."""
-    return _panel(str(answer["digit"]), words(answer), answer["probabilities"], picture_url(image))
+    digit, doubtful = str(answer["digit"]), _is_doubtful(answer)
+    return _panel(
+        "doubtful" if doubtful else "",
+        digit + "?" * doubtful,
+        words(answer),
+        answer["probabilities"],
+        picture_url(image),
+        digitness(answer),
+    )
 
 
 def of_nothing(note: str = NO_INK) -> str:
     """Return HTML for no answer: a calm note in place of one; `note` may hold any text."""
     blank = np.zeros((config.IMAGE_SIZE, config.IMAGE_SIZE, 1), np.float32)
     note = note[:1].upper() + note[1:]
-    return _panel("?", note, [None] * config.CLASSES, picture_url(blank))
+    return _panel("nothing", "?", note, [None] * config.CLASSES, picture_url(blank))
 
 
 def words(answer: dict[str, Any]) -> str:
     """Put an answer into words, with as much doubt as it deserves."""
     digit, confidence = answer["digit"], answer["confidence"]
+    if _is_doubtful(answer):
+        return f"This does not look like one digit (most like {digit})."
     if confidence >= SURE:
         return f"This is {digit}, {_percent(confidence)} sure."
     others = [other for other in answer["top"][1:] if other["confidence"] >= POSSIBLE]
     could_be = " or ".join(str(other["digit"]) for other in others or answer["top"][1:2])
     start = "Hard to tell: most" if confidence < HARD else "Most"
     return f"{start} likely {digit} ({_percent(confidence)}); could be {could_be}."
+
+
+def digitness(answer: dict[str, Any]) -> str:
+    """Say how much the picture looks like one digit; empty if the model does not say."""
+    if "is_digit" not in answer:
+        return ""
+    share = answer["is_digit"]
+    return f"Likeness to one digit: {'under 1%' if share < 0.01 else _percent(share)}"
+
+
+def _is_doubtful(answer: dict[str, Any]) -> bool:
+    return "is_digit" in answer and answer["is_digit"] < config.IS_DIGIT_THRESHOLD
 
 
 def _percent(probability: float, decimals: int = 0) -> str:
@@ -55,14 +77,24 @@ def picture_url(image: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def _panel(digit: str, sentence: str, shares: Sequence[float | None], picture: str) -> str:
+def _panel(
+    mood: str,
+    digit: str,
+    sentence: str,
+    shares: Sequence[float | None],
+    picture: str,
+    small: str = "",
+) -> str:
+    """Lay out an answer; mood: a class that tones it, `nothing` or `doubtful`, or none."""
     bars = "".join(_bar(number, share) for number, share in enumerate(shares))
+    below = small and f'<p class="answer-small">{html.escape(small)}</p>'
     return (
-        f'<div class="answer{" nothing" if digit == "?" else ""}">'
+        f'<div class="answer {mood}">'
         '<div class="answer-head">'
         f'<p class="answer-digit" aria-hidden="true">{html.escape(digit)}</p>'
+        "<div>"
         f'<p class="answer-words" role="status">{html.escape(sentence)}</p>'
-        "</div>"
+        f"{below}</div></div>"
         '<div class="answer-body">'
         f'<ol class="answer-bars" aria-label="Confidence in each digit">{bars}</ol>'
         '<figure class="answer-seen">'

@@ -23,6 +23,7 @@ def check_answer(answer: dict, digit: int) -> None:
     assert answer["confidence"] == max(answer["probabilities"])
     assert answer["top"][0] == {"digit": digit, "confidence": answer["confidence"]}
     assert len(answer["top"]) == 3
+    assert 0 <= answer.get("is_digit", 1) <= 1  # absent from a model that does not say it
     assert answer["preprocessing"] in ("enhanced", "basic", "none")
     assert answer["model"]["name"] == "mnist_cnn"
     assert len(answer["model"]["version"]) == 12

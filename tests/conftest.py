@@ -88,6 +88,16 @@ def classifier() -> "Classifier":
 
 
 @pytest.fixture(scope="session")
+def two_outputs(tmp_path_factory: pytest.TempPathFactory) -> "Classifier":
+    """A throw-away model that says `is_digit` too, loaded; see tests/two_outputs.py."""
+    from two_outputs import write_model
+
+    from classifier import Classifier
+
+    return Classifier.load(write_model(tmp_path_factory.mktemp("model") / "two_outputs.keras"))
+
+
+@pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     """A headless Chromium. Without one the test is skipped, or fails if REQUIRE_BROWSER=1."""
     executable = chromium_path()

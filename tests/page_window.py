@@ -58,14 +58,14 @@ class Server:
         return self.log.read_text("utf-8")
 
 
-def start(folder: Path) -> Server:
+def start(folder: Path, *flags: str) -> Server:
     """Start the program on a free port and wait until it says that the page is there."""
     port, log = free_port(), folder / "page.log"
     # A proxy that is not there: the page's program must do without one.
     proxies = dict.fromkeys(("http_proxy", "HTTP_PROXY", "https_proxy"), "http://127.0.0.1:9")
     with log.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-c", WATCHED, "--port", str(port)],
+            [sys.executable, "-c", WATCHED, "--port", str(port), *flags],
             cwd=ROOT,
             env={**os.environ, **proxies, "MNIST_MAX_BYTES": str(MAX_BYTES)},
             stdout=file,
@@ -134,6 +134,7 @@ CONTRASTS = """() => {
     };
     const texts = document.querySelectorAll(
         "h1, .page-header p, .pad-note, .pad-hint, [data-action=open], .answer-words, " +
+        ".answer-small, " +
         ".bar-digit, .bar-share, figcaption, .answer-digit, fieldset span, footer button");
     return [...texts].filter((each) => each.innerText.trim()).map((each) => {
         const [a, b] = [light(colour(getComputedStyle(each).color)), light(ground(each))];

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from two_outputs import MOST_INK
 
 import config
 import model_files
@@ -79,6 +80,46 @@ def test_images_of_another_shape_are_refused(
         classifier.probabilities(np.zeros(shape, np.float32))
 
 
+INK = np.linspace(0, 1, 7, dtype=np.float32)[:, None, None, None]
+GREYS = np.tile(INK, (1, 28, 28, 1))  # from a blank image to a black one
+
+
+def test_is_digit_comes_with_the_probabilities_of_its_image(two_outputs: Classifier) -> None:
+    images = np.concatenate([GREYS] * 40)  # more than are answered in one part
+    probabilities, is_digit = two_outputs.outputs(images)
+    assert is_digit is not None
+    assert (probabilities.shape, is_digit.shape) == ((280, 10), (280,))
+    assert is_digit.dtype == np.float32
+    expected = np.tile(1 / (1 + np.exp(40 * (INK.ravel() - MOST_INK))), 40)
+    np.testing.assert_allclose(is_digit, expected, atol=1e-5)
+    np.testing.assert_array_equal(two_outputs.probabilities(images), probabilities)
+
+
+def test_an_answer_carries_is_digit(two_outputs: Classifier) -> None:
+    probabilities, is_digit = two_outputs.outputs(GREYS)
+    assert is_digit is not None
+    answers = two_outputs.answer(GREYS)
+    assert [answer.is_digit for answer in answers] == is_digit.tolist()
+    assert [list(answer.probabilities) for answer in answers] == probabilities.tolist()
+
+
+def test_no_pictures_have_no_is_digit(two_outputs: Classifier) -> None:
+    _, is_digit = two_outputs.outputs(GREYS[:0])
+    assert is_digit is not None
+    assert is_digit.shape == (0,)
+    assert two_outputs.answer(GREYS[:0]) == []
+
+
+def test_a_model_of_one_output_says_nothing_of_is_digit(tmp_path: Path) -> None:
+    path = tmp_path / "one.keras"
+    model_files.write_model(other_network("one output").save, {}, path)
+    one = Classifier.load(path)
+    probabilities, is_digit = one.outputs(GREYS)
+    assert probabilities.shape == (7, 10)
+    assert is_digit is None
+    assert [answer.is_digit for answer in one.answer(GREYS)] == [None] * 7
+
+
 def test_an_answer_ranks_the_digits() -> None:
     answer = Answer((0.0, 0.1, 0.05, 0.5, 0.0, 0.0, 0.3, 0.0, 0.05, 0.0))
     assert answer.digit == 3
@@ -145,16 +186,36 @@ def other_network(kind: str) -> "keras.Model":
     inputs = keras.Input((side, side, 1))
     flat = layers.Flatten()(inputs)
     digits = layers.Dense(10, activation="softmax", name="probabilities")(flat)
+    sure = layers.Dense(1, activation="sigmoid", name="is_digit")(flat)
     outputs = {
         "five classes": layers.Dense(5, activation="softmax")(flat),
         "logits": layers.Dense(10)(flat),
-        "two outputs without names": [digits, layers.Dense(1)(flat)],
+        "two outputs without names": [digits, sure],
+        "a second output of another name": {"probabilities": digits, "quality": sure},
+        "a third output": {"probabilities": digits, "is_digit": sure, "quality": sure},
+        "is_digit alone": {"is_digit": sure},
+        "is_digit of two columns": {
+            "probabilities": digits,
+            "is_digit": layers.Dense(2, activation="softmax")(flat),
+        },
+        "is_digit as a logit": {"probabilities": digits, "is_digit": layers.Dense(1)(flat)},
     }
     return keras.Model(inputs, outputs.get(kind, digits))
 
 
 @pytest.mark.parametrize(
-    "kind", ["five classes", "logits", "two outputs without names", "input of another size"]
+    "kind",
+    [
+        "five classes",
+        "logits",
+        "input of another size",
+        "two outputs without names",
+        "a second output of another name",
+        "a third output",
+        "is_digit alone",
+        "is_digit of two columns",
+        "is_digit as a logit",
+    ],
 )
 def test_a_network_that_does_not_answer_with_probabilities_is_refused(
     tmp_path: Path, kind: str
@@ -162,4 +223,4 @@ def test_a_network_that_does_not_answer_with_probabilities_is_refused(
     network = other_network(kind)
     path = tmp_path / "other.keras"
     model_files.write_model(lambda file: network.save(file), {}, path)
-    refusal(path)
+    assert "does not answer an image of 28x28 with 10 probabilities" in refusal(path)

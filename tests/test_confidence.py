@@ -13,21 +13,27 @@ from PIL import Image
 import config
 import paper
 import test_model_confidence as confidence
-from classifier import Classifier
+from classifier import Classifier, Outputs
 from load_mnist_local import Split
 
 PICTURES = config.ROOT / "tests" / "pictures"
 BLACK = np.ones((28, 28, 1), np.float32)
 
 
-def sure_of_one(images: np.ndarray) -> np.ndarray:
+def sure_of_one(images: np.ndarray) -> Outputs:
     """Answer every image with 1, 80% sure."""
     answer = np.full(10, 0.2 / 9, np.float32)
     answer[1] = 0.8
-    return np.tile(answer, (len(images), 1))
+    return Outputs(np.tile(answer, (len(images), 1)))
 
 
-CLASSIFIER = Classifier(sure_of_one, {"name": "sure of one", "sha256": ""})
+def judging_by_ink(images: np.ndarray) -> Outputs:
+    """Answer the same, and that what has more ink is more of a digit."""
+    return Outputs(sure_of_one(images).probabilities, images.mean(axis=(1, 2, 3)))
+
+
+CARD = {"name": "sure of one", "sha256": ""}
+CLASSIFIER, JUDGE = Classifier(sure_of_one, CARD), Classifier(judging_by_ink, CARD)
 
 
 def test_a_refused_picture_counts_as_wrong_but_not_in_confidence() -> None:
@@ -51,6 +57,63 @@ def test_pictures_of_no_digit_have_confidence_but_no_accuracy() -> None:
     assert found.accuracy is found.calibration_error is None
     assert found.mean_confidence == pytest.approx(0.8)
     assert (found.count, found.refused) == (2, 1)
+
+
+Pictures = list[tuple[int | None, np.ndarray | None]]
+
+
+def inked(label: int | None, *shares: float) -> Pictures:
+    """Return pictures of one label, each grey by its share of ink."""
+    return [(label, share * BLACK) for share in shares]
+
+
+@pytest.mark.parametrize(
+    ("label", "misjudged"),
+    [(1, 1 / 4), (None, 3 / 4)],
+    ids=["a digit taken for none", "no digit taken for one"],
+)
+def test_what_is_digit_takes_for_the_other_is_counted(label: int | None, misjudged: float) -> None:
+    pictures = [*inked(label, 0.49, 0.5, 0.6, 1.0), (label, None)]  # a refused one counts not
+    found = confidence.measure("mine", "basic", pictures, JUDGE)
+    assert found.misjudged == pytest.approx(misjudged)
+    assert confidence.measure("mine", "basic", pictures, CLASSIFIER).misjudged is None
+    assert confidence.measure("mine", "basic", [(label, None)], JUDGE).misjudged is None
+
+
+def test_the_table_and_the_csv_have_a_dash_and_a_gap_where_is_digit_is_not_said(
+    tmp_path: Path,
+) -> None:
+    pictures = inked(1, 0.4, 0.6)
+    rows = [confidence.measure("a", "basic", pictures, each) for each in (JUDGE, CLASSIFIER)]
+    place = confidence.HEADINGS.index("misjudged") + 2  # after the names of set and method
+    cells = [confidence.table_line(row, 1).split()[place] for row in rows]
+    assert cells == ["50.00%", "-"]
+    confidence.write_csv(rows, tmp_path / "rows.csv")
+    with (tmp_path / "rows.csv").open(encoding="utf-8") as file:
+        assert [row["misjudged"] for row in csv.DictReader(file)] == ["0.500000", ""]
+
+
+def test_sets_of_no_digit_are_told_from_the_test_digits_by_the_same_method() -> None:
+    def rows(judge: Classifier) -> list[confidence.Comparison]:
+        def row(name: str, method: str, pictures: Pictures) -> confidence.Comparison:
+            return confidence.measure(name, method, pictures, judge)
+
+        return [
+            row(confidence.TEST_SET, "basic", inked(1, 0.4, 0.8)),
+            row(confidence.TEST_SET, "enhanced", inked(1, 0.9)),
+            row("moved", "basic", inked(1, 0.0)),
+            row("mine, no digit", "basic", inked(None, 0.4, 0.6)),
+            row("mine, no digit", "enhanced", inked(None, 0.4, 0.6)),
+            row("yours, no digit", "basic", [(None, None)]),
+            row("all refused", "basic", [(1, None)]),
+        ]
+
+    lines = [line.split() for line in confidence.separation_lines(rows(JUDGE), 20)]
+    assert lines == [
+        ["mine,", "no", "digit", "basic", "0.6250"],
+        ["mine,", "no", "digit", "enhanced", "1.0000"],
+    ]
+    assert confidence.separation_lines(rows(CLASSIFIER), 20) == []
 
 
 def test_every_condition_gets_the_same_digits_and_a_seed_the_same_pictures() -> None:
@@ -118,14 +181,21 @@ def own_pictures(folder: Path) -> tuple[Path, Path]:
 def as_told(text: str) -> list[tuple[str, ...]]:
     """Return the cells of the printed rows."""
     lines = text.split("\n\n")[0].splitlines()[1:]
-    return [(line[:-80].strip(), *line[-80:].split()) for line in lines]
+    cells = 8 + 12 * len(confidence.HEADINGS)
+    return [(line[:-cells].strip(), *line[-cells:].split()) for line in lines]
 
 
 def agree(told: tuple[str, ...], written: dict[str, str]) -> bool:
     """Compare a printed row with one of the CSV file; shares are printed to 0.01%."""
     name, method, number, *shares, refused = told
     exact = [written[c] for c in ("pictures", "method", "number", "refused")]
-    columns = ("accuracy", "mean_confidence", "below_50_percent", "calibration_error")
+    columns = (
+        "accuracy",
+        "mean_confidence",
+        "below_50_percent",
+        "calibration_error",
+        "misjudged",
+    )
     return exact == [name, method, number, refused] and all(
         not written[column]
         if share == "-"
@@ -165,6 +235,8 @@ def test_the_script_as_a_person_runs_it(tmp_path: Path) -> None:
     assert (mine["number"], mine["refused"]) == ("4", "2")
     assert float(mine["accuracy"]) <= 0.5
     assert methods["mine, no digit", "enhanced"]["accuracy"] == ""
+    judged = {row["misjudged"] != "" for row in rows if row["number"] != row["refused"]}
+    assert judged == {"AUROC" in done.stdout}  # as the shipped model says is_digit or not
     assert methods[str(archive), "enhanced"]["number"] == "2"
     with Image.open(tmp_path / "out" / "confidence_comparison.png") as picture:
         assert picture.format == "PNG"

@@ -18,6 +18,9 @@ from classifier import Classifier
 from flask_deploy import create_app
 from load_mnist_local import Mnist
 
+EDGE = np.zeros((28, 28))
+EDGE[10:18, 13:15] = 1
+
 
 @pytest.fixture(scope="module")
 def client(classifier: Classifier) -> FlaskClient:
@@ -91,6 +94,15 @@ class TestForms:
     )  # fmt: skip
     def test_an_eight_is_an_eight_however_it_comes(self, client: FlaskClient, name: str) -> None:
         check_answer(post_raw(client, (PICTURES / name).read_bytes()).get_json(), 8)
+
+
+def test_is_digit_is_in_the_answer_of_a_model_that_says_it(two_outputs: Classifier) -> None:
+    client = create_app(two_outputs, config.Settings()).test_client()
+    for pixels, is_digit in ((EDGE, 1.0), (1 - EDGE, 0.0)):  # little ink, and much
+        answer = client.post("/predict?preprocessing=none", json={"pixels": pixels.tolist()})
+        fields = ("digit", "confidence", "probabilities", "top", "is_digit", "preprocessing")
+        assert tuple(answer.get_json()) == (*fields, "model")
+        assert answer.get_json()["is_digit"] == pytest.approx(is_digit, abs=0.1)
 
 
 class TestFaults:

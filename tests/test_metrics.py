@@ -112,6 +112,42 @@ def test_softmax_of_known_logits() -> None:
     np.testing.assert_allclose(metrics.softmax(logits, 0.5), [squared / squared.sum()])
 
 
+@pytest.mark.parametrize(
+    ("positive", "negative", "area"),
+    [
+        ([0.9, 0.8], [0.1, 0.2, 0.3], 1.0),
+        ([0.1], [0.9, 0.8], 0.0),
+        ([0.5, 0.5], [0.5], 0.5),
+        ([0.4, 0.8], [0.4, 0.6], 0.625),  # pairs: half, lost, won, won
+        ([1, 0], [0, 1], 0.5),
+    ],
+)
+def test_auroc_of_known_scores(positive: list[float], negative: list[float], area: float) -> None:
+    assert metrics.auroc(np.array(positive), np.array(negative)) == area
+
+
+SCORES = st.lists(st.integers(0, 9), min_size=1, max_size=30).map(
+    lambda tenths: np.array(tenths) / 10
+)
+
+
+@given(SCORES, SCORES)
+def test_auroc_counts_the_pairs(positive: np.ndarray, negative: np.ndarray) -> None:
+    difference = positive[:, None] - negative
+    pairs = np.mean((difference > 0) + 0.5 * (difference == 0))
+    assert metrics.auroc(positive, negative) == pytest.approx(pairs, abs=1e-12)
+    turned = metrics.auroc(negative, positive)
+    assert metrics.auroc(positive, negative) + turned == pytest.approx(1, abs=1e-12)
+    cubed = metrics.auroc(positive**3, negative**3)  # the order is all that counts
+    assert cubed == metrics.auroc(positive, negative)
+
+
+@pytest.mark.parametrize(("positive", "negative"), [([], [0.1]), ([0.1], []), ([np.nan], [0.1])])
+def test_auroc_of_nothing_is_refused(positive: list[float], negative: list[float]) -> None:
+    with pytest.raises(ValueError, match="scores of both kinds"):
+        metrics.auroc(np.array(positive), np.array(negative))
+
+
 def test_confusion_has_truth_in_rows_and_readings_in_columns() -> None:
     counts = metrics.confusion(predicted=np.array([9, 9, 4, 0]), labels=np.array([4, 4, 4, 0]))
     assert counts.shape == (10, 10)

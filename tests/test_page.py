@@ -16,7 +16,7 @@ from PIL import Image
 
 import answers
 import config
-from classifier import Answer, Classifier
+from classifier import Answer, Classifier, Outputs
 from page import answer_view, layout
 from utils import MalformedPicture
 
@@ -24,11 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def likely(**shares: float) -> dict[str, Any]:
-    """Return an answer in the contract's words: likely(d8=0.9, d3=0.1)."""
+    """Return an answer in the contract's words: likely(d8=0.9, d3=0.1, is_digit=0.7)."""
     probabilities = [shares.get(f"d{digit}", 0.0) for digit in range(10)]
     card = {"name": "model", "sha256": "0" * 64}
-    reader = Classifier(lambda images: images, card)
-    return answers.describe(Answer(tuple(probabilities)), "enhanced", reader)
+    answer = Answer(tuple(probabilities), shares.get("is_digit"))
+    return answers.describe(answer, "enhanced", Classifier(Outputs, card))
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,54 @@ def likely(**shares: float) -> dict[str, Any]:
         ({"d8": 0.9, "d3": 0.06, "d5": 0.04}, "Most likely 8 (90%); could be 3."),
         ({"d8": 0.93, "d3": 0.04, "d5": 0.03}, "Most likely 8 (93%); could be 3."),
         ({"d4": 0.5, "d9": 0.4, "d7": 0.1}, "Hard to tell: most likely 4 (50%); could be 9 or 7."),
+        ({"d8": 0.97, "d3": 0.03, "is_digit": 0.5}, "This is 8, 97% sure."),
+        ({"d8": 0.9, "d3": 0.1, "is_digit": 0.9}, "Most likely 8 (90%); could be 3."),
+        ({"d8": 1.0, "is_digit": 0.49}, "This does not look like one digit (most like 8)."),
+        ({"d4": 0.5, "d9": 0.5, "is_digit": 0}, "This does not look like one digit (most like 4)."),
     ],
 )
 def test_words_have_the_doubt_that_the_answer_deserves(
     shares: dict[str, float], words: str
 ) -> None:
     assert answer_view.words(likely(**shares)) == words
+
+
+BLANK = np.zeros((28, 28, 1), np.float32)
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (1.0, "99%"),
+        (0.9996, "99%"),
+        (0.874, "87%"),
+        (0.5, "50%"),
+        (0.12, "12%"),
+        (0.01, "1%"),
+        (0.0099, "under 1%"),
+        (0.0, "under 1%"),
+    ],
+)
+def test_how_much_it_looks_like_a_digit_is_said_in_small(share: float, said: str) -> None:
+    html = answer_view.of_answer(likely(d8=1.0, is_digit=share), BLANK)
+    assert f'<p class="answer-small">Likeness to one digit: {said}</p>' in html
+
+
+@pytest.mark.parametrize(("share", "shown"), [(0.49, "8?"), (0.0, "8?"), (0.5, "8"), (1.0, "8")])
+def test_what_looks_like_no_digit_is_shown_with_doubt(share: float, shown: str) -> None:
+    html = answer_view.of_answer(likely(d8=1.0, is_digit=share), BLANK)
+    assert f'class="answer-digit" aria-hidden="true">{shown}</p>' in html
+    assert (' doubtful"' in html) == (shown == "8?")
+    assert "nothing" not in html
+
+
+@pytest.mark.parametrize(
+    "html", [answer_view.of_answer(likely(d8=1.0), BLANK), answer_view.of_nothing()]
+)
+def test_of_a_model_that_does_not_say_it_nothing_is_said(html: str) -> None:
+    assert "answer-small" not in html
+    assert "doubtful" not in html
+    assert "one digit" not in html
 
 
 def test_the_picture_shown_is_the_one_the_model_saw() -> None:
@@ -72,7 +114,7 @@ def test_only_uploads_are_read(tmp_path: Path, sent: Any) -> None:
     uploads = tmp_path / "uploads"
     uploads.mkdir()
     Image.new("L", (40, 40), 255).save(tmp_path / "secret.png")
-    reader = layout.Reader(Classifier(lambda images: images, {}), config.Settings(), uploads)
+    reader = layout.Reader(Classifier(Outputs, {}), config.Settings(), uploads)
     with pytest.raises(MalformedPicture, match="upload"):
         reader.read(sent, "enhanced")
     (uploads / "link.png").symlink_to(tmp_path / "secret.png")

@@ -1,0 +1,65 @@
+"""The drawing page of a model that says `is_digit`: doubt is seen, in a real browser."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hand import draw, write
+from page_window import CONTRASTS, Server, expect_words, start
+from two_outputs import write_model
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+WINDOWS = {"desktop": (1000, 740), "phone": (390, 844)}
+# To and fro, up and down, until the pad's middle is black.
+HATCHING = [(0.2 + 0.6 * step / 24, 0.25 + 0.5 * (step % 2)) for step in range(25)]
+BLOT = [HATCHING, [(y, x) for x, y in HATCHING]]
+
+
+@pytest.fixture(scope="module")
+def doubting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The program with a throw-away model that doubts what has much ink."""
+    folder: Path = tmp_path_factory.mktemp("doubt")
+    server = start(folder, "--model", str(write_model(folder / "two_outputs.keras")))
+    yield server
+    server.process.terminate()
+    server.process.wait(30)
+    assert "Traceback" not in server.printed
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_doubt_is_seen_and_goes_away(
+    doubting_server: Server, browser: "Browser", scheme: str, window: str
+) -> None:
+    from playwright.sync_api import expect
+
+    width, height = WINDOWS[window]
+    page = browser.new_page(
+        color_scheme=scheme,  # type: ignore[arg-type]  # one of the two it knows
+        viewport={"width": width, "height": height},
+    )
+    page.goto(doubting_server.url)
+    page.locator(".pad-paper.empty").wait_for()
+    digit = page.locator(".answer-digit")
+    colours = []
+    draw(page, BLOT)
+    expect_words(page, "This does not look like one digit (most like ")
+    for doubted in (True, False):
+        if not doubted:
+            page.get_by_role("button", name="Clear").click()
+            expect_words(page, "No ink yet")
+            expect(page.locator(".answer-small")).to_have_count(0)
+            write(page, 1)
+            expect_words(page, "ikely")  # Most likely, Hard to tell: most likely
+        expect(page.locator(".answer-small")).to_contain_text("Likeness to one digit: ")
+        assert digit.inner_text().endswith("?") == doubted
+        colours.append(digit.evaluate("element => getComputedStyle(element).color"))
+        assert [text for text in page.evaluate(CONTRASTS) if text[1] < 4.5] == []
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert colours[0] != colours[1]
+    page.close()

@@ -1,0 +1,33 @@
+"""A throw-away model file with both outputs, whose is_digit follows a rule that a test can use."""
+
+from pathlib import Path
+
+import model_files
+import quiet
+
+MOST_INK = 0.13  # mean of an image up to which the model below says that it is a digit
+
+
+def write_model(path: Path) -> Path:
+    """Write a network that takes any image for a digit unless there is too much ink in it.
+
+    Its probabilities are those of random weights: distributions, and no more.
+    """
+    quiet.import_tensorflow()
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(1)
+    images = keras.Input((28, 28, 1), name="images")
+    digits = layers.Dense(10, activation="softmax", name="probabilities")(layers.Flatten()(images))
+    is_digit = layers.Dense(1, activation="sigmoid", name="is_digit")
+    outputs = {
+        "probabilities": digits,
+        "is_digit": is_digit(layers.GlobalAveragePooling2D()(images)),
+    }
+    slope = keras.ops.array([[-40.0]])
+    is_digit.kernel.assign(slope)
+    is_digit.bias.assign(-MOST_INK * slope[0])
+    network = keras.Model(images, outputs, name="two_outputs")
+    model_files.write_model(network.save, {}, path)
+    return path
