@@ -5,9 +5,11 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint requirements.lock
 MODEL := models/mnist_cnn.keras
+TEACHERS := models/checkpoints/teachers
+RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train evaluate confidence test test-fast lint format bench screenshots lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures test test-fast lint format bench screenshots lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -43,14 +45,26 @@ api: $(VENV)/ready $(MODEL)  ## serve the HTTP API alone
 ui: $(VENV)/ready $(MODEL)  ## serve the drawing page alone
 	$(PY) gradio_interface.py
 
-train: $(VENV)/ready  ## train the quick preset (PRESET=standard for the shipped model's)
+train: $(VENV)/ready  ## train the quick preset (PRESET=standard for a better one)
 	$(PY) train_model.py $(if $(PRESET),--preset $(PRESET))
+
+$(TEACHERS)/pooled.keras: $(TEACHERS)/standard.keras $(TEACHERS)/wide.keras
+
+$(TEACHERS)/%.keras: | $(VENV)/ready
+	$(PY) train_model.py --preset $* $(call RESUMED,$*) --output $@
+
+campaign: $(TEACHERS)/pooled.keras  ## train the shipped model and its teachers (hours; goes on where it was stopped)
+	$(PY) train_model.py --preset best $(call RESUMED,best)
 
 evaluate: $(VENV)/ready  ## the shipped model's figures on validation and test set
 	$(PY) train_model.py --evaluate $(MODEL)
 
 confidence: $(VENV)/ready  ## compare the preprocessing methods
 	$(PY) test_model_confidence.py
+
+figures: $(VENV)/ready  ## every figure and plot of the report that comes from the shipped model
+	$(PY) train_model.py --evaluate $(MODEL) --plots docs
+	$(PY) test_model_confidence.py --images 0 $(foreach set,$(PICTURES),--pictures $(set))
 
 test: lint  ## everything CI runs
 	$(PY) -m pytest

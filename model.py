@@ -11,10 +11,13 @@ import config
 if TYPE_CHECKING:
     import keras
 
+DIGITNESS_UNITS = 64
+
 
 def build_model(preset: config.Preset) -> "keras.Model":
     """Build the untrained network: images (N, 28, 28, 1) in [0, 1] to logits (N, 10).
 
+    With a pool that holds pictures of no digit there is an eleventh logit: is this one digit?
     A 5x5 convolution and three or four of 3x3, each with batch normalisation (Ioffe and
     Szegedy 2015) and a rectifier, then the mean over the field. The first is pooled before
     it is normalised: the same function while the scale is positive, on a quarter of the data.
@@ -35,23 +38,40 @@ def build_model(preset: config.Preset) -> "keras.Model":
     x = normalised(layers.Conv2D(fourth, 3, padding="same", use_bias=False)(x))
     if fifth:
         x = normalised(layers.Conv2D(fifth, 3, use_bias=False)(x))  # (4, 4, fifth)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(preset.dropout)(x)
-    return keras.Model(inputs, layers.Dense(config.CLASSES, name="logits")(x), name="mnist_cnn")
+    mean = layers.GlobalAveragePooling2D()(x)
+    logits = layers.Dense(config.CLASSES, name="logits")(layers.Dropout(preset.dropout)(mean))
+    if preset.pool and preset.pool.none:
+        # What is foreign may be in one place only, so the largest of each feature counts too.
+        seen = layers.Concatenate()([mean, layers.GlobalMaxPooling2D()(x)])
+        known = layers.Dense(DIGITNESS_UNITS, activation="relu")(seen)
+        logits = layers.Concatenate()([logits, layers.Dense(1, name="digitness")(known)])
+    return keras.Model(inputs, logits, name="mnist_cnn")
 
 
-def with_probabilities(model: "keras.Model", temperature: float) -> "keras.Model":
+def with_probabilities(
+    model: "keras.Model", temperature: float, threshold: float = 0.0
+) -> "keras.Model":
     """Return the model that is shipped: logits divided by `temperature` (> 0), then softmax.
 
     Temperature scaling (Guo et al. 2017) leaves the answer as it is and makes its
-    confidence true. The weights are shared with `model`, not copied.
+    confidence true. If the model has an eleventh logit, the outputs are named `probabilities`
+    and `is_digit`, the sigmoid of that logit less `threshold`. The weights are shared with
+    `model`, not copied.
     """
     import keras
     from keras import layers
 
-    scaled = layers.Rescaling(1.0 / temperature, name="temperature")(model.output)
+    digits, digitness = model.output, None
+    if model.output.shape[-1] > config.CLASSES:
+        digits, digitness = (model.get_layer(name).output for name in ("logits", "digitness"))
+    scaled = layers.Rescaling(1.0 / temperature, name="temperature")(digits)
     probabilities = layers.Softmax(name="probabilities")(scaled)
-    return keras.Model(model.input, probabilities, name=model.name)
+    if digitness is None:
+        return keras.Model(model.input, probabilities, name=model.name)
+    shifted = layers.Rescaling(1.0, -threshold, name="threshold")(digitness)
+    is_digit = layers.Activation("sigmoid", name="is_digit")(shifted)
+    outputs = {"probabilities": probabilities, "is_digit": is_digit}
+    return keras.Model(model.input, outputs, name=model.name)
 
 
 def multiply_adds(model: "keras.Model") -> int:

@@ -1,7 +1,7 @@
 """Digits in MNIST form put on paper as people send them: any place, size, pen, light and grain.
 
-Measures how reading holds up outside the test set; never used for training. All chance comes
-from the generator that is given, so the same seed gives the same pictures.
+Measures how reading holds up outside the test set, and gives training its pictures of paper. All
+chance comes from the generator that is given, so the same seed gives the same pictures.
 """
 
 from collections.abc import Callable
@@ -55,13 +55,18 @@ def compose(
     short = min(width, height)
     margin = EDGE * short
     side = min(rng.uniform(*scene.size) * short, short - 2 * margin)
-    strokes = _strokes(image, scene, round(side), rng)
+    strokes = strokes_of(image, scene, round(side), rng)
     place = rng.uniform(0, 1, 2) if scene.anywhere else (0.5, 0.5)
     left = margin + place[0] * (width - strokes.width - 2 * margin)
     top = margin + place[1] * (height - strokes.height - 2 * margin)
     field = Image.new("L", (width, height))
     field.paste(strokes, (round(left), round(top)))
+    return photograph(scene, field, rng)
 
+
+def photograph(scene: Scene, field: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Return a sheet whose ink is `field` (mode L, ink 255), as the scene's light shows it."""
+    width, height = field.size
     paper, ink = rng.uniform(*scene.paper), rng.uniform(*scene.ink)
     covered = np.asarray(field, np.float32) / 255
     picture = (paper + (ink - paper) * covered) * _light(scene, (height, width), rng)
@@ -81,7 +86,7 @@ def _sheet_size(rng: np.random.Generator) -> tuple[int, int]:
     return (longer, shorter) if rng.uniform() < 0.5 else (shorter, longer)
 
 
-def _strokes(image: np.ndarray, scene: Scene, side: int, rng: np.random.Generator) -> Image.Image:
+def strokes_of(image: np.ndarray, scene: Scene, side: int, rng: np.random.Generator) -> Image.Image:
     """Draw the digit anew, its longer side `side` pixels: ink 255 in its box, mode L."""
     fine = as_it_is(image, rng).resize((FINE * config.IMAGE_SIZE,) * 2, Image.Resampling.BICUBIC)
     fine = fine.filter(ImageFilter.GaussianBlur(FINE * 0.35))  # no staircase of 28x28 pixels

@@ -20,15 +20,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import cli
 import config
-import metrics
+import evaluation
 import model_files
-import plots
 import quiet
-from classifier import Classifier
+from classifier import Classifier, traced
 from load_mnist_local import Mnist, Split, load_mnist
 
 if TYPE_CHECKING:
@@ -79,60 +76,57 @@ def _work(args: Namespace) -> int:
 
 def _evaluate(args: Namespace, mnist: Mnist) -> int:
     classifier = Classifier.load(args.evaluate)
-    probabilities = classifier.probabilities(mnist.test.images)
-    figures = {
-        "validation": metrics.figures(
-            classifier.probabilities(mnist.validation.images), mnist.validation.labels
-        ),
-        "test": metrics.figures(probabilities, mnist.test.labels),
-    }
-    print_figures(args.evaluate, classifier.card | figures)
+    measured = evaluation.measure(classifier, mnist)
+    evaluation.print_figures(args.evaluate, classifier.card | measured.figures)
     if args.plots:
-        draw_plots(classifier.card, mnist.test, probabilities, args.plots)
-    return _gate(args.min_accuracy, figures["test"])
+        evaluation.draw_plots(classifier, mnist, measured, args.plots)
+    return _gate(args.min_accuracy, measured.figures["test"])
 
 
 def _train(args: Namespace, mnist: Mnist) -> int:
     quiet.import_tensorflow()
     import training_loop
+    from calibration import calibrate
+    from lessons import lessons_for
     from model import multiply_adds, with_probabilities
 
     preset = config.PRESETS[args.preset]
     if args.seed is not None:
         preset = replace(preset, seed=args.seed)
     train_split = first_images(mnist.train, preset.train_images)
-    print(f"training {args.preset}: {preset.epochs} epochs of {len(train_split):,} images")
+    pools = args.checkpoints / "pool"
+    lessons = lessons_for(preset, train_split, pools, args.checkpoints / "teachers")
+    print(f"training {args.preset}: {preset.epochs} epochs on {lessons.source}", flush=True)
     network, progress = training_loop.train(
-        preset, train_split, mnist.validation, args.checkpoints / args.preset, args.resume
+        preset, lessons, mnist.validation, args.checkpoints / args.preset, args.resume
     )
 
-    logits = training_loop.predict_logits(network, mnist.validation.images)
-    temperature = metrics.fit_temperature(logits, mnist.validation.labels)
-    finished = with_probabilities(network, temperature)
-    probabilities = training_loop.predict_logits(finished, mnist.test.images)
+    found = calibrate(network, preset, mnist.validation, pools / "validation")
+    finished = with_probabilities(network, found.temperature, found.threshold)
+    measured = evaluation.measure(Classifier(traced(finished), {}), mnist)
     card = {
         **describe_run(args.preset, preset, progress),
         "parameters": int(network.count_params()),
         "multiply_adds": multiply_adds(network),
-        "temperature": temperature,
-        "temperature_chosen": "least negative log-likelihood on the validation split",
-        "validation": metrics.figures(
-            metrics.softmax(logits, temperature), mnist.validation.labels
-        ),
-        "test": metrics.figures(probabilities, mnist.test.labels),
+        "temperature": found.temperature,
+        "threshold": found.threshold,
+        "chosen": "temperature: least negative log-likelihood; threshold: see calibration.py; "
+        "both on the validation split",
+        **found.figures,
+        **measured.figures,
     }
     status = _gate(args.min_accuracy, card["test"])
     path = args.output if status == 0 else _candidate(args.output)
     if status == 0 and not args.force:
         path = best_place(args.output, card)
     card = model_files.write_model(lambda file: _save(finished, file), card, path)
-    print_figures(path, card)
+    evaluation.print_figures(path, card)
     shipped = path.resolve() == config.MODEL_PATH.resolve()
     own_plots = args.checkpoints / args.preset / "plots"
-    draw_plots(
-        card,
-        mnist.test,
-        probabilities,
+    evaluation.draw_plots(
+        Classifier(traced(finished), card),
+        mnist,
+        measured,
         args.plots or (config.DOCS_DIR if shipped else own_plots),
     )
     return status
@@ -206,49 +200,6 @@ def _gate(least: float, test: dict[str, float | int]) -> int:
         file=sys.stderr,
     )
     return 1
-
-
-def print_figures(path: Path, card: model_files.Card) -> None:
-    """Print what a card says of the model: size, time and how well it reads."""
-    minutes = card.get("training_seconds", 0) / 60
-    print(f"\n{cli.shown(path)}  sha256 {card['sha256'][:12]}")
-    print(
-        f"preset {card.get('preset')}, seed {card.get('recipe', {}).get('seed')}, "
-        f"best of {card.get('epochs')} epochs: {card.get('best_epoch')}, {minutes:.1f} minutes; "
-        f"{card.get('parameters', 0):,} parameters, "
-        f"{card.get('multiply_adds', 0) / 1e6:.1f} million multiply-adds an image"
-    )
-    for part in ("validation", "test"):
-        figures = card[part]
-        print(
-            f"{part:<11}{100 * figures['accuracy']:6.2f}% right ({figures['errors']} of "
-            f"{figures['images']:,} wrong), mean confidence "
-            f"{100 * figures['mean_confidence']:.2f}%, "
-            f"calibration error {100 * figures['ece']:.2f}%, "
-            f"sure but wrong {100 * figures['sure_but_wrong']:.2f}%"
-        )
-
-
-def draw_plots(
-    card: model_files.Card, test: Split, probabilities: np.ndarray, folder: Path
-) -> None:
-    """Draw learning curves, confusion matrix, misread digits and reliability in a folder."""
-    history = card["history"]
-    plots.learning_curves(
-        history["loss"],
-        history["validation_loss"],
-        history["validation_accuracy"],
-        card["best_epoch"],
-        folder / "learning_curves.png",
-    )
-    counts = metrics.confusion(probabilities.argmax(axis=1), test.labels)
-    plots.confusion_matrix(counts, folder / "confusion_matrix.png")
-    plots.misread_digits(test.images, test.labels, probabilities, folder / "misread_digits.png")
-    plots.reliability_diagram(
-        {"test set": metrics.reliability(probabilities, test.labels)},
-        folder / "reliability_diagram.png",
-    )
-    print(f"plots drawn in {cli.shown(folder)}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-import augment
 import config
+from lessons import Lessons, taught_loss
 from load_mnist_local import Split
 from model import build_model
 
@@ -26,7 +26,7 @@ WARM_UP = 0.15  # share of all steps in which the learning rate climbs to its pe
 class Progress:
     """What is known after some whole epochs; lists have one entry an epoch."""
 
-    recipe: str  # the preset and the number of images: a resumed run must have the same
+    recipe: str  # the preset and what it is trained on: a resumed run must have the same
     epochs_done: int
     best_epoch: int  # counted from 1
     seconds: float
@@ -41,7 +41,7 @@ class Progress:
 
 def train(
     preset: config.Preset,
-    train_split: Split,
+    lessons: Lessons,
     validation: Split,
     checkpoint_dir: Path,
     resume: bool = False,
@@ -52,7 +52,7 @@ def train(
     goes on after the last whole one, with the same images, order and learning rates.
     Raises ReaderError if there is nothing to resume or it belongs to another recipe.
     """
-    recipe = f"{preset} on {len(train_split)} images"
+    recipe = f"{preset} on {lessons.source}"
     keras.utils.set_random_seed(preset.seed)
     checkpoints = Checkpoints(checkpoint_dir)
     if resume:
@@ -61,26 +61,23 @@ def train(
         checkpoints.clear()
         progress = Progress.none(recipe)
         network = build_model(preset)
-        compile_for(network, preset, len(train_split))
+        compile_for(network, preset, lessons.steps)
     if progress.epochs_done < preset.epochs:
-        steps = len(train_split) // preset.batch_size
         network.fit(
-            augment.training_batches(
-                train_split.images, train_split.labels, preset, progress.epochs_done
-            ),
-            steps_per_epoch=steps,
+            lessons.batches(progress.epochs_done),
+            steps_per_epoch=lessons.steps,
             initial_epoch=progress.epochs_done,
             epochs=preset.epochs,
             verbose=0,
             shuffle=False,  # the batches are shuffled already
-            callbacks=[Watch(preset, steps, validation, progress, checkpoints)],
+            callbacks=[Watch(preset, lessons.steps, validation, progress, checkpoints)],
         )
     return checkpoints.best(), progress
 
 
-def compile_for(network: keras.Model, preset: config.Preset, images: int) -> None:
+def compile_for(network: keras.Model, preset: config.Preset, steps_an_epoch: int) -> None:
     """Give the network its loss, and AdamW (Loshchilov and Hutter 2019) on one cosine cycle."""
-    steps = preset.epochs * (images // preset.batch_size)
+    steps = preset.epochs * steps_an_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=preset.learning_rate / 25,
         decay_steps=int(steps * (1 - WARM_UP)),
@@ -90,12 +87,10 @@ def compile_for(network: keras.Model, preset: config.Preset, images: int) -> Non
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=preset.weight_decay)
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    network.compile(
-        optimizer,
-        keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=preset.label_smoothing
-        ),
+    plain = keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=preset.label_smoothing
     )
+    network.compile(optimizer, taught_loss if preset.pool else plain)
 
 
 class Checkpoints:
@@ -184,7 +179,7 @@ class Watch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         known = self.progress
-        logits = predict_logits(self.model, self.validation.images)
+        logits = predict_logits(self.model, self.validation.images)[:, : config.CLASSES]
         right = logits.argmax(axis=1) == self.validation.labels
         losses = keras.losses.categorical_crossentropy(self.answers, logits, from_logits=True)
         known.loss.append(float((logs or {})["loss"]))
@@ -210,7 +205,7 @@ class Watch(keras.callbacks.Callback):
 
 
 def predict_logits(network: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Return the network's output for images (N, 28, 28, 1) in MNIST form, as (N, 10) float32."""
+    """Return the network's output for images (N, 28, 28, 1) in MNIST form, (N, 10 or 11)."""
     parts = [
         keras.ops.convert_to_numpy(network(images[i : i + EVALUATION_BATCH], training=False))
         for i in range(0, len(images), EVALUATION_BATCH)

@@ -13,18 +13,33 @@ from conftest import ROOT
 
 # A room may import rooms of lower levels only. A new room is given its level here.
 LEVELS = (
-    ("config", "quiet"),
-    ("cli", "ink_parts", "metrics", "model", "model_files"),
+    ("config", "quiet", "strokes"),
+    ("cli", "ink_parts", "metrics", "model", "model_files", "negatives"),
     ("enhanced",),
     ("utils", "classifier"),
     ("load_mnist_local", "answers", "paper", "picture_sets", "plots"),
+    ("trust_plots",),
     ("augment",),
+    ("training_pool",),
+    ("lessons",),
     ("training_loop",),
+    ("calibration", "evaluation"),
     ("api", "page"),
     ("train_model", "test_model_confidence", "flask_deploy", "gradio_interface"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
-TRAINING = {"augment", "training_loop", "load_mnist_local", "train_model"}
+TRAINING = {
+    "augment",
+    "strokes",
+    "negatives",
+    "training_pool",
+    "lessons",
+    "training_loop",
+    "calibration",
+    "evaluation",
+    "load_mnist_local",
+    "train_model",
+}
 SERVING = ("flask_deploy", "gradio_interface", "classifier", "answers", "api", "page")
 HEAVY = ("tensorflow", "keras", "gradio", "matplotlib")
 MOST_LINES_A_FILE, MOST_LINES_A_FUNCTION = 330, 60
@@ -142,7 +157,8 @@ for room in sys.argv[2:]:
     found[room] = {"touched": touched[before:], "modules": list(sys.modules)}
 print(json.dumps({"seconds": time.process_time() - begun, "rooms": found}))
 """
-LIGHT_ROOMS = [path for path in ROOMS if room_of(path) not in ("augment", "training_loop")]
+WITH_TENSORFLOW = ("augment", "lessons", "training_loop", "calibration")
+LIGHT_ROOMS = [path for path in ROOMS if room_of(path) not in WITH_TENSORFLOW]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,105 @@
+"""A pool learnt from end to end: made, taught, trained, calibrated, saved and loaded."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import config
+import model_files
+import quiet
+from classifier import Classifier
+from load_mnist_local import Mnist, Split
+
+pytestmark = pytest.mark.slow
+PRESET = replace(
+    config.PRESETS["best"],
+    filters=(8, 16, 16, 16, 16),
+    epochs=6,
+    parts=2,
+    pool=config.PoolRecipe(3000, 60, 60, 300, config.MILD),
+    teachers=("shipped",),
+)
+
+
+@pytest.fixture(scope="module")
+def calibration() -> ModuleType:
+    quiet.import_tensorflow()
+    import calibration
+
+    return calibration
+
+
+@pytest.fixture(scope="module")
+def trained(
+    calibration: ModuleType, mnist: Mnist, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """A small network of the best recipe's kind, its folder and its calibration."""
+    import training_loop
+    from lessons import lessons_for
+
+    folder = tmp_path_factory.mktemp("taught")
+    teachers = folder / "teachers"
+    shipped = config.MODEL_PATH.read_bytes()
+    model_files.write_model(lambda file: file.write_bytes(shipped), {}, teachers / "shipped.keras")
+    lessons = lessons_for(PRESET, mnist.train, folder / "pool", teachers)
+    validation = Split(mnist.validation.images[:500], mnist.validation.labels[:500])
+    network, progress = training_loop.train(PRESET, lessons, validation, folder / "checkpoints")
+    small = replace(calibration.PICTURES, sheets=60, strokes=60, none=120)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibration, "PICTURES", small)
+        found = calibration.calibrate(network, PRESET, validation, folder / "validation")
+    return {"network": network, "progress": progress, "found": found, "folder": folder}
+
+
+def test_it_learns(trained: dict[str, Any]) -> None:
+    progress = trained["progress"]
+    assert progress.epochs_done == 6
+    assert progress.loss[-1] < 0.8 * progress.loss[0]
+    assert max(progress.validation_accuracy) > 0.6
+
+
+def test_the_threshold_turns_few_digits_away(
+    trained: dict[str, Any], calibration: ModuleType
+) -> None:
+    told = trained["found"].figures["is_digit"]
+    assert told["digits_rejected"] <= calibration.MOST_REJECTED + 1 / 500
+    assert told["pictures_rejected"] <= calibration.MOST_REJECTED_PICTURES + 1 / 120
+    assert 0 <= told["non_digits_accepted"] <= 1
+    assert told["auroc"] > 0.5
+    assert trained["found"].temperature > 0
+
+
+def test_the_finished_model_has_both_outputs_and_the_threshold_in_it(
+    trained: dict[str, Any], mnist: Mnist
+) -> None:
+    from model import with_probabilities
+    from training_loop import predict_logits
+
+    found = trained["found"]
+    finished = with_probabilities(trained["network"], found.temperature, found.threshold)
+    path = trained["folder"] / "finished.keras"
+    model_files.write_model(finished.save, {}, path)
+    classifier = Classifier.load(path)
+    assert classifier.tells_digits
+    images = mnist.validation.images[:50]
+    said = classifier.outputs(images)
+    logits = predict_logits(trained["network"], images)
+    assert said.is_digit is not None
+    np.testing.assert_array_equal(said.is_digit >= 0.5, logits[:, 10] >= found.threshold)
+    np.testing.assert_array_equal(said.probabilities.argmax(axis=1), logits[:, :10].argmax(axis=1))
+
+
+def test_a_preset_without_a_pool_has_a_temperature_only(
+    calibration: ModuleType, mnist: Mnist, tmp_path: Path
+) -> None:
+    from model import build_model
+
+    preset = config.PRESETS["smoke"]
+    found = calibration.calibrate(build_model(preset), preset, mnist.validation, tmp_path)
+    assert found.temperature > 0
+    assert found.figures == {}
+    assert not list(tmp_path.iterdir())
