@@ -81,8 +81,9 @@ format: $(VENV)/ready-dev  ## let ruff format and mend what it can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: $(VENV)/ready  ## the quick preset against the Keras example, side by side (ten minutes)
+bench: $(VENV)/ready  ## the quick preset against the Keras example, side by side; one answer timed (ten minutes)
 	$(PY) benchmarks/training.py
+	$(PY) benchmarks/inference.py
 
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
 	$(PY) docs/take_screenshots.py

@@ -17,8 +17,8 @@ import training_pool
 from load_mnist_local import Split
 from training_loop import predict_logits
 
-MOST_REJECTED = 0.002  # share of the validation digits as they are that `is_digit` may turn away
-MOST_REJECTED_PICTURES = 0.01  # likewise, of those composed into pictures or written anew
+MOST_REJECTED = 0.0025  # share of the validation digits as they are that `is_digit` may turn away
+MOST_REJECTED_PICTURES = 0.02  # likewise, of those composed into pictures or written anew
 PICTURES = config.PoolRecipe(0, 4_000, 2_000, 6_000, config.STRONG, seed=1_000_001)
 
 

@@ -25,7 +25,7 @@ from training_pool import NO_DIGIT, Pool
 TAUGHT = 0.7  # share of an answer that the teachers give; the label gives the rest
 SMOOTHED = 0.02  # share of an answer spread over all digits, for shapes no teacher knows
 DOUBT = 0.2  # weight of "it could be any digit" for no digit (Hendrycks et al. 2019)
-DIGITNESS = 0.3  # weight of the loss of "is this one digit?"
+DIGITNESS = 0.5  # weight of the loss of "is this one digit?"
 TARGETS = config.CLASSES + 1
 
 

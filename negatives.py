@@ -185,6 +185,32 @@ def solid(digits: np.ndarray, rng: np.random.Generator) -> Ink:
     return _boxed(Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)))
 
 
+def thing(digits: np.ndarray, rng: np.random.Generator) -> Ink:
+    """Return an upright thing with two like sides: a vase, a bottle, a garment, a figure."""
+    side = 64
+    y, x = np.mgrid[:side, :side].astype(np.float32) / (side - 1)
+    across = np.abs(x - 0.5)
+    knots = rng.uniform(0.1, 1.0, int(rng.integers(3, 7)))
+    half = np.interp(y, np.linspace(0, 1, len(knots)), knots) * rng.uniform(0.12, 0.5)
+    inside = across <= half
+    if rng.uniform() < 0.4:  # two legs
+        hip = rng.uniform(0.1, 0.7)
+        inside &= across > rng.uniform(0.02, 0.3) * np.maximum(y - hip, 0)
+    if rng.uniform() < 0.4:  # two arms
+        reach, drop, width = rng.uniform(0.2, 0.5), rng.uniform(0.0, 2.0), rng.uniform(0.05, 0.2)
+        inside |= (across < reach) & (np.abs(y - width - drop * across) < width)
+    if rng.uniform() < 0.3:  # an opening, or a handle
+        inside &= (across / rng.uniform(0.05, 0.25)) ** 2 + (y / rng.uniform(0.05, 0.4)) ** 2 > 1
+    shade = 1 - rng.uniform(0, 0.9) * np.clip(1 - across / np.maximum(half, 0.02), 0, 1)
+    if rng.uniform() < 0.5:
+        mixed = rng.uniform(0.1, 0.9)
+        shade = shade * (1 - mixed * texture_field(side, rng))
+    level = rng.uniform(60, 255) * np.clip(shade, 0.1, 1)
+    ink = Image.fromarray((inside * level).astype(np.uint8))
+    tilt = rng.uniform(0, 360) if rng.uniform() < 0.15 else rng.normal(0, 4)
+    return _boxed(ink.rotate(tilt, Image.Resampling.BILINEAR))
+
+
 def texture_field(side: int, rng: np.random.Generator) -> np.ndarray:
     """Return (side, side) float32 in [0, 1]: stripes, checks, clouds or noise."""
     y, x = np.mgrid[:side, :side].astype(np.float32)
@@ -301,16 +327,17 @@ def _boxed(ink: Ink) -> Ink:
 
 
 KINDS: dict[Callable[[np.ndarray, np.random.Generator], Ink], float] = {
-    letter: 0.24,
+    letter: 0.22,
     glyph: 0.26,
-    doodle: 0.1,
-    solid: 0.14,
-    texture: 0.05,
-    several: 0.09,
+    doodle: 0.08,
+    solid: 0.1,
+    thing: 0.14,
+    texture: 0.04,
+    several: 0.08,
     part: 0.02,
-    turned: 0.05,
-    crossed_out: 0.03,
-    dirt: 0.02,
+    turned: 0.03,
+    crossed_out: 0.02,
+    dirt: 0.01,
 }
 
 

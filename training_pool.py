@@ -158,12 +158,12 @@ def sample(
 ) -> tuple[Image.Image, int]:
     """Return one picture as a person would send it (mode L), and its label 0-10."""
     if kind == "none":
-        return sheet(negatives.random_ink(digits, rng), rng), NO_DIGIT
+        return _laid(negatives.random_ink(digits, rng), rng), NO_DIGIT
     if kind == "strokes":
         label = int(rng.integers(config.CLASSES))
         height = int(rng.integers(20, 160))
         ink = strokes.draw(strokes.digit(label, rng), height, strokes.random_pen(rng), rng)
-        return sheet(ink, rng), label
+        return _laid(ink, rng), label
     label = int(digit["label"])
     if rng.uniform() < 0.3:
         return Image.fromarray(digit["image"]), label
@@ -171,6 +171,19 @@ def sample(
     side = int(rng.integers(20, 160))
     ink = paper.strokes_of(digit["image"][..., None] / np.float32(255), scene, side, rng)
     return sheet(ink, rng), label
+
+
+def _laid(ink: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Lay ink on a sheet, or let it fill a small picture from edge to edge."""
+    if rng.uniform() >= 0.2:
+        return sheet(ink, rng)
+    side = int(rng.choice([16, 28, 28, 64]))
+    scale = side * rng.uniform(0.9, 1.0) / max(ink.size)
+    size = max(1, round(ink.width * scale)), max(1, round(ink.height * scale))
+    field = Image.new("L", (side, side if rng.uniform() < 0.8 else max(size[1], side // 2)))
+    ink = ink.resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
+    field.paste(ink, ((field.width - size[0]) // 2, (field.height - size[1]) // 2))
+    return field if rng.uniform() < 0.6 else field.point(lambda level: 255 - level)
 
 
 def sheet(ink: Image.Image, rng: np.random.Generator) -> Image.Image:
