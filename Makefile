@@ -64,7 +64,8 @@ confidence: $(VENV)/ready  ## compare the preprocessing methods
 
 figures: $(VENV)/ready  ## every figure and plot of the report that comes from the shipped model
 	$(PY) train_model.py --evaluate $(MODEL) --plots docs
-	$(PY) test_model_confidence.py --images 0 $(foreach set,$(PICTURES),--pictures $(set))
+	$(PY) test_model_confidence.py $(foreach set,$(PICTURES),--pictures $(set))
+	$(PY) test_model_confidence.py --images 0 --condition "test set" --output-dir results
 
 test: lint  ## everything CI runs
 	$(PY) -m pytest

@@ -71,8 +71,10 @@ class Source:
     methods: tuple[str, ...] = METHODS
 
 
-def composed_sources(digits: Split, number: int, seed: int) -> list[Source]:
-    """Return every condition of paper.py on the same test digits, drawn at random; 0 is all."""
+def composed_sources(
+    digits: Split, number: int, seed: int, conditions: Sequence[str] = tuple(paper.CONDITIONS)
+) -> list[Source]:
+    """Return conditions of paper.py on the same test digits, drawn at random; 0 is all."""
     chosen = np.random.default_rng(seed).permutation(len(digits))[: number or None].tolist()
     return [
         Source(
@@ -83,7 +85,7 @@ def composed_sources(digits: Split, number: int, seed: int) -> list[Source]:
             ],
             ("none", *METHODS) if condition == TEST_SET else METHODS,
         )
-        for condition in paper.CONDITIONS
+        for condition in conditions
     ]
 
 
@@ -227,6 +229,12 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
     add("--model", type=Path, default=settings.model, help="the model file")
     add("--data-dir", type=Path, default=settings.data_dir, help="the IDX files")
     add("--images", type=_count, default=ENOUGH, help="test digits a condition; 0 is all")
+    add(
+        "--condition",
+        action="append",
+        choices=list(paper.CONDITIONS),
+        help="only this one; repeatable (default: all)",
+    )
     add("--seed", type=_count, default=1, help="of the digits' choice, and of the pictures")
     add(
         "--pictures",
@@ -254,7 +262,8 @@ def _work(args: Namespace) -> int:
     files = [config.DATA_FILES[part] for part in ("test_images", "test_labels")]
     images, labels = (read_idx(args.data_dir, file) for file in files)
     digits = Split(to_images(images), labels.astype(np.int64))
-    sources = composed_sources(digits, args.images, args.seed) + own
+    conditions = args.condition or list(paper.CONDITIONS)
+    sources = composed_sources(digits, args.images, args.seed, conditions) + own
     classifier = Classifier.load(args.model)
 
     widest = max(len(source.name) for source in sources) + len(NO_DIGIT) * bool(own)

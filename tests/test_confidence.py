@@ -135,6 +135,9 @@ def test_every_condition_gets_the_same_digits_and_a_seed_the_same_pictures() -> 
     assert first == contents(1) != contents(2)
     everything = confidence.composed_sources(digits, 0, 1)
     assert {len(source.pictures) for source in everything} == {30}
+    assert [source.name for source in confidence.composed_sources(digits, 5, 1, ["moved"])] == [
+        "moved"
+    ]
 
 
 FAULTS = {
