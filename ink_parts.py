@@ -66,14 +66,13 @@ def connected_parts(mask: np.ndarray, ink: np.ndarray) -> tuple[np.ndarray, list
     Returns labels (H, W) int32, 0 outside, and the parts in the order of their labels, from 1.
     By runs and union-find (He, Chao and Suzuki 2008).
     """
-    edges = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-    rows, starts = np.nonzero(edges == 1)
-    ends = np.nonzero(edges == -1)[1]
-    if not len(rows):
-        return np.zeros(mask.shape, np.int32), []
-    _, part_of_run = np.unique(_roots(rows, starts, ends, len(mask)), return_inverse=True)
     labels = np.zeros(mask.shape, np.int32)
-    labels[mask] = np.repeat(part_of_run + 1, ends - starts)
+    rows, starts, ends = _runs(mask)
+    if not len(rows):
+        return labels, []
+    _, part_of_run = np.unique(_roots(rows, starts, ends, len(mask)), return_inverse=True)
+    label_of_pixel = np.repeat(part_of_run + 1, ends - starts)
+    labels[mask] = label_of_pixel
 
     count = int(part_of_run.max()) + 1
     left, top = np.full(count, mask.shape[1]), np.full(count, mask.shape[0])
@@ -82,9 +81,20 @@ def connected_parts(mask: np.ndarray, ink: np.ndarray) -> tuple[np.ndarray, list
     np.minimum.at(top, part_of_run, rows)
     np.maximum.at(right, part_of_run, ends)
     np.maximum.at(bottom, part_of_run, rows + 1)
-    weights = np.bincount(labels.ravel(), ink.ravel(), count + 1)[1:]
+    weights = np.bincount(label_of_pixel, ink[mask])[1:]
     columns = (weights.tolist(), left.tolist(), top.tolist(), right.tolist(), bottom.tolist())
     return labels, [Part(number, *row) for number, row in enumerate(zip(*columns, strict=True), 1)]
+
+
+def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return row, start and end (open) of each run of ink along a row, in reading order."""
+    height, width = mask.shape
+    edged = np.zeros((height + 1, width + 1), bool)  # a gap parts each row from the next
+    edged[:height, 1:] = mask
+    flat = edged.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1])
+    rows, starts = np.divmod(changes[::2], width + 1)
+    return rows, starts, changes[1::2] - rows * (width + 1)
 
 
 def _roots(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, height: int) -> list[int]:
