@@ -15,12 +15,11 @@ import numpy as np
 from PIL import Image
 
 import config
+from flat_paper import PAPER_SIDE, flat_ink
+from image_filters import cross, fitted, percentiles, resized, running, smoothed
 from ink_parts import Part, connected_parts, digit_parts
 
 WORKING_SIDE = 224  # longer side of the picture in which the digit is looked for, pixels
-PAPER_SIDE = 56  # longer side of the picture in which the paper's brightness is estimated
-WIDEST_STROKE = 12  # pixels of that picture
-DARKEST_PAPER = 0.3  # brightness: on darker paper the grain would be blown up to ink
 FINE = 4  # the digit is prepared at 4 times MNIST's resolution
 FIELD, BOX = FINE * config.IMAGE_SIZE, FINE * config.DIGIT_BOX
 CENTRE_OF_MASS = FINE * 14 + (FINE - 1) / 2  # MNIST's lies in the middle of pixel 14, from 0
@@ -63,48 +62,15 @@ def enhance(grey: Image.Image) -> np.ndarray:
     return _centred(mend_stroke(_in_box(_cut_out(ink, labels, parts))))
 
 
-def flat_ink(grey: np.ndarray) -> np.ndarray:
-    """Return how much ink covers each pixel, float32 in [0, 1], whatever paper and light.
-
-    grey: (H, W) float32 in [0, 1]. Ink is one minus picture over paper; the paper's brightness
-    is the picture with all dark marks closed (grey-scale closing, Serra 1982), smoothed.
-    """
-    small = _resized(grey, _fitted(grey.shape, PAPER_SIDE))
-    if _is_light_on_dark(small):
-        grey, small = 1.0 - grey, 1.0 - small
-    # Wider than a stroke and no wider: what it spans is taken for evenly lit.
-    reach = min(round(0.4 * max(small.shape)), WIDEST_STROKE)
-    if reach < 2:
-        return 1.0 - grey
-    closed = _running(_running(small, reach, np.maximum), reach, np.minimum)
-    paper = _resized(_smoothed(closed, reach / 3), grey.shape)
-    return np.clip((paper - grey) / np.maximum(paper, DARKEST_PAPER), 0.0, 1.0)
-
-
-def _is_light_on_dark(small: np.ndarray) -> bool:
-    """Tell light ink on dark paper from dark on light: ink is the minority, under any light.
-
-    small: (H, W) float32 in [0, 1], the picture at PAPER_SIDE. The rim is paper more surely
-    than the middle, so it counts as much as all the rest; and fine detail is skewed towards the
-    ink even where a shadow makes half the paper dark.
-    """
-    middle = (float(small.max()) + float(small.min())) / 2
-    rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
-    darkness = float(np.mean(small < middle)) + float(np.mean(rim < middle)) - 1.0
-    detail = small - _smoothed(small, max(small.shape) / 6)
-    skew = float(np.mean(detail * detail * detail)) / (float(np.std(detail)) ** 3 + 1e-9)
-    return darkness + float(np.clip(skew, -1.0, 1.0)) > 0
-
-
 def find_digit(ink: np.ndarray) -> tuple[np.ndarray, list[Part]]:
     """Return labels (H, W) of the connected ink, and the parts that make the digit.
 
     Raises NoInk if nothing stands out of the paper and its noise.
     """
-    smooth = _smoothed(ink, 0.004 * max(ink.shape) if max(ink.shape) > 100 else 0.0)
+    smooth = smoothed(ink, 0.004 * max(ink.shape) if max(ink.shape) > 100 else 0.0)
     # The lighter 40% is paper, its 10th to 40th percentile 1.03 deviations of the noise. In a
     # picture of a few pixels a digit may leave less than that, and noise cannot be told.
-    low, paper, high = _percentiles(smooth, 10, 25, 40)
+    low, paper, high = percentiles(smooth, 10, 25, 40)
     noise = (high - low) / 1.03 if max(ink.shape) > 2 * config.IMAGE_SIZE else 0.0
     contrast = float(smooth.max()) - paper
     if min(contrast, _sharpest_edge(smooth)) < max(FAINTEST_INK, NOISE_PEAK * noise):
@@ -121,11 +87,11 @@ def _sharp_parts(ink: np.ndarray, labels: np.ndarray, parts: list[Part]) -> list
     """Leave out parts whose edges are soft beside the sharpest: the remains of shadows."""
     if max(ink.shape) <= PAPER_SIDE or min(ink.shape) < 2 or len(parts) < 2:
         return parts  # too coarse to tell, or nothing to tell apart
-    slope = np.hypot(*np.gradient(_smoothed(ink, 0.006 * max(ink.shape))))
+    slope = np.hypot(*np.gradient(smoothed(ink, 0.006 * max(ink.shape))))
     sharpness = {}
     for part in parts:
         box = slice(part.top, part.bottom), slice(part.left, part.right)
-        (sharpness[part],) = _percentiles(slope[box][labels[box] == part.label], 90)
+        (sharpness[part],) = percentiles(slope[box][labels[box] == part.label], 90)
     large = [part for part in parts if part.side >= LARGE_PART * max(ink.shape)] or parts
     least = SHARP * max(sharpness[part] for part in large)
     return [part for part in parts if sharpness[part] >= least]
@@ -172,24 +138,24 @@ def _cut_out(ink: np.ndarray, labels: np.ndarray, parts: list[Part]) -> np.ndarr
     soft_edge = max(3, 2 * round(0.01 * max(ink.shape)) + 1)
     ink, labels = ink[top:bottom, left:right], labels[top:bottom, left:right]
     strokes = np.isin(labels, [part.label for part in parts])
-    (level,) = _percentiles(ink[strokes], 75)  # the pen's full darkness
-    kept = _running(strokes, soft_edge, np.maximum)
+    (level,) = percentiles(ink[strokes], 75)  # the pen's full darkness
+    kept = running(strokes, soft_edge, np.maximum)
     return np.clip(ink * kept / max(level, 1e-3), 0.0, 1.0)
 
 
 def _in_box(digit: np.ndarray) -> np.ndarray:
     """Scale a digit of any size to fit the box with its aspect, in the middle of the field."""
-    height, width = _fitted(digit.shape, BOX, enlarge=True)
+    height, width = fitted(digit.shape, BOX, enlarge=True)
     field = np.zeros((FIELD, FIELD), np.float32)
     top, left = (FIELD - height) // 2, (FIELD - width) // 2
-    field[top : top + height, left : left + width] = _resized(digit, (height, width))
+    field[top : top + height, left : left + width] = resized(digit, (height, width))
     return field
 
 
 def stroke_width(field: np.ndarray) -> float:
     """Estimate the stroke's width in pixels: twice the area of the ink over its outline."""
     solid = field > 0.5
-    inside = _running(solid, 3, np.minimum)
+    inside = running(solid, 3, np.minimum)
     return 2.0 * float(solid.sum()) / max(float(solid.sum() - inside.sum()), 1.0)
 
 
@@ -213,7 +179,7 @@ def mend_stroke(field: np.ndarray) -> np.ndarray:
         return field
     for step in range(steps):
         # Square and cross by turns make an octagon, near enough to a round nib.
-        field = _running(field, 3, operation) if step % 2 else _cross(field, operation)
+        field = running(field, 3, operation) if step % 2 else cross(field, operation)
     occupied = field > 0.3
     rows, columns = np.flatnonzero(occupied.any(axis=1)), np.flatnonzero(occupied.any(axis=0))
     if not len(rows):
@@ -238,79 +204,7 @@ def _centred(field: np.ndarray) -> np.ndarray:
 
 def _shrunk(grey: Image.Image) -> np.ndarray:
     """Return the picture as (H, W) float32 in [0, 1], its longer side at most WORKING_SIDE."""
-    height, width = _fitted((grey.height, grey.width), WORKING_SIDE)
+    height, width = fitted((grey.height, grey.width), WORKING_SIDE)
     if (width, height) != grey.size:
         grey = grey.resize((width, height), Image.Resampling.BOX)
     return np.asarray(grey, np.float32) / 255.0
-
-
-def _fitted(shape: tuple[int, ...], side: int, enlarge: bool = False) -> tuple[int, int]:
-    """Return the (height, width) of a shape scaled to a longer side of at most `side`."""
-    factor = side / max(shape)
-    if factor >= 1.0 and not enlarge:
-        return shape[0], shape[1]
-    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
-
-
-def _resized(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Scale (H, W) float32 to another shape: averaging when smaller, cubic when larger."""
-    if array.shape == tuple(shape):
-        return array
-    smaller = shape[0] < array.shape[0]
-    kind = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
-    picture = Image.fromarray(np.ascontiguousarray(array, np.float32))
-    return np.clip(np.asarray(picture.resize((shape[1], shape[0]), kind)), 0.0, 1.0)
-
-
-def _smoothed(array: np.ndarray, deviation: float) -> np.ndarray:
-    """Blur (H, W) by a Gaussian of this standard deviation in pixels; edges are repeated."""
-    reach = int(np.ceil(2.5 * deviation))
-    if reach < 1:
-        return array
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / deviation) ** 2)
-    kernel = (kernel / kernel.sum()).astype(np.float32)
-    for _ in (0, 1):  # down, then, turned over, across
-        edged = _edged(array, reach, reach).T
-        # All lines in one go: where one runs into the next is cut off with the repeated edges.
-        blurred = np.convolve(edged.ravel(), kernel, "same").reshape(edged.shape)
-        array = blurred[:, reach:-reach]
-    return array
-
-
-def _running(array: np.ndarray, side: int, operation: np.ufunc) -> np.ndarray:
-    """Take the maximum or minimum over a square window of an odd or even side; edges repeated."""
-    before = side // 2
-    for _ in (0, 1):  # down, then, turned over, across
-        array, done = _edged(array, before, side - 1 - before), 1
-        while done < side:  # two windows of `done` rows make one of up to twice as many
-            step = min(done, side - done)
-            array, done = operation(array[:-step], array[step:]), done + step
-        array = array.T
-    return array
-
-
-def _cross(array: np.ndarray, operation: np.ufunc) -> np.ndarray:
-    """Take the maximum or minimum over each pixel and its four neighbours."""
-    result = array.copy()
-    for turned, source in ((result, array), (result.T, array.T)):
-        operation(turned[1:], source[:-1], out=turned[1:])
-        operation(turned[:-1], source[1:], out=turned[:-1])
-    return result
-
-
-def _edged(array: np.ndarray, before: int, after: int) -> np.ndarray:
-    """Repeat the first and the last row of (H, W) this many times."""
-    edged = np.empty((before + len(array) + after, array.shape[1]), array.dtype)
-    edged[:before], edged[before + len(array) :] = array[0], array[-1]
-    edged[before : before + len(array)] = array
-    return edged
-
-
-def _percentiles(array: np.ndarray, *percents: float) -> list[float]:
-    """Return what np.percentile would, sooner: it takes its time for small arrays."""
-    places = np.array(percents) / 100 * (array.size - 1)
-    below = places.astype(int)
-    above = np.minimum(below + 1, array.size - 1)
-    ordered = np.partition(array, np.concatenate([below, above]), axis=None)
-    low, high = ordered[below], ordered[above]
-    return [float(level) for level in low + (high - low) * (places - below)]

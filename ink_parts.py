@@ -20,6 +20,12 @@ class Part:
     right: int
     bottom: int
 
+    def edges(self, shape: tuple[int, int]) -> int:
+        """Count the edges of a picture (height, width) that cut this part, 0 to 4."""
+        height, width = shape
+        cuts = self.left == 0, self.top == 0, self.right == width, self.bottom == height
+        return sum(cuts)
+
     @property
     def side(self) -> int:
         return max(self.right - self.left, self.bottom - self.top)
@@ -43,14 +49,17 @@ def digit_parts(parts: list[Part], shape: tuple[int, int]) -> list[Part]:
     def likeliness(part: Part) -> float:
         x, y = (part.left + part.right - width) / 2, (part.top + part.bottom - height) / 2
         nearness = 1.0 - 0.7 * float(np.hypot(x, y)) / half_diagonal
-        cut = part.left == 0 or part.top == 0 or part.right == width or part.bottom == height
-        return part.weight * nearness * (0.1 if cut else 1.0)
+        return part.weight * nearness * (0.1 if part.edges(shape) else 1.0)
 
     parts = [part for part in parts if part.side >= SMALLEST_DIGIT * max(shape)]
     if not parts:
         return []
     main, *others = sorted(parts, key=likeliness, reverse=True)
-    others = [part for part in others if likeliness(part) >= WORTH * likeliness(main)]
+    others = [
+        part
+        for part in others
+        if likeliness(part) >= WORTH * likeliness(main) and not _is_border(part, main, shape)
+    ]
     chosen: list[Part] = [main]
     reached = chosen
     while reached:  # a part may be near by way of another, as a five's bar is by its neck
@@ -58,6 +67,12 @@ def digit_parts(parts: list[Part], shape: tuple[int, int]) -> list[Part]:
         others = [part for part in others if part not in near]
         chosen, reached = chosen + near, near
     return chosen
+
+
+def _is_border(part: Part, main: Part, shape: tuple[int, int]) -> bool:
+    """Tell what lies along the picture's edge, such as a desk or a shadow, from a stroke."""
+    cuts = part.edges(shape)
+    return cuts > 1 or (cuts == 1 and part.side > main.side)
 
 
 def connected_parts(mask: np.ndarray, ink: np.ndarray) -> tuple[np.ndarray, list[Part]]:

@@ -13,8 +13,9 @@ from conftest import ROOT
 
 # A room may import rooms of lower levels only. A new room is given its level here.
 LEVELS = (
-    ("config", "quiet", "strokes"),
+    ("config", "image_filters", "letters", "quiet", "strokes"),
     ("cli", "ink_parts", "metrics", "model", "model_files", "negatives"),
+    ("flat_paper",),
     ("enhanced",),
     ("utils", "classifier"),
     ("load_mnist_local", "answers", "paper", "picture_sets", "plots"),
@@ -30,6 +31,7 @@ LEVELS = (
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 TRAINING = {
     "augment",
+    "letters",
     "strokes",
     "negatives",
     "training_pool",

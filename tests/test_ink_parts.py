@@ -126,3 +126,13 @@ def test_light_specks_beside_the_digit_are_dropped() -> None:
 def test_a_page_of_specks_has_no_digit() -> None:
     assert chosen(part(1, 1, 40, 40, 1), part(2, 1, 60, 40, 1)) == []
     assert chosen() == []
+
+
+def test_what_lies_along_the_pictures_edge_is_no_part_of_the_digit() -> None:
+    digit = Part(1, 50.0, 30, 30, 70, 80)
+    along_one_edge = Part(2, 40.0, 72, 20, 100, 90)
+    along_three = Part(2, 40.0, 0, 0, 28, 100)
+    cut_stroke = Part(2, 45.0, 72, 30, 100, 50)
+    assert digit_parts([digit, along_one_edge], (100, 100)) == [digit]
+    assert digit_parts([digit, along_three], (100, 100)) == [digit]
+    assert digit_parts([digit, cut_stroke], (100, 100)) == [digit, cut_stroke]

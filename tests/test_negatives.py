@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import letters
 import negatives
 import training_pool
 from load_mnist_local import Mnist
@@ -35,7 +36,7 @@ def test_every_kind_has_ink_and_differs_each_time(
 
 
 def test_no_letter_that_looks_like_a_digit_is_drawn() -> None:
-    drawn = {character for _, character in negatives.characters()}
+    drawn = {character for _, character in letters.characters()}
     assert len(drawn) > 800
     assert not drawn & set("0123456789OolISsZzBbGgqD|")
     assert {"A", "W", "k", "Ω", "Ж", "&"} <= drawn
