@@ -37,7 +37,9 @@ class Scene:
     ink: Range = (0.0, 0.0)
     grain: Range = (0.0, 0.0)  # standard deviation of the noise
     light: Range = (1.0, 1.0)  # left at the darker end of the sheet; 1 is even light
-    shadow: Range = (1.0, 1.0)  # light left inside a soft shadow; 1 is no shadow
+    shadow: Range = (1.0, 1.0)  # light left inside a shadow; 1 is no shadow
+    softness: Range = (0.04, 0.2)  # of the shadow's edge, of half the sheet
+    desk: Range = (0.0, 0.0)  # width of the dark desk seen around, of the shorter side
 
 
 def compose(
@@ -69,8 +71,12 @@ def photograph(scene: Scene, field: Image.Image, rng: np.random.Generator) -> Im
     width, height = field.size
     paper, ink = rng.uniform(*scene.paper), rng.uniform(*scene.ink)
     covered = np.asarray(field, np.float32) / 255
-    picture = (paper + (ink - paper) * covered) * _light(scene, (height, width), rng)
-    picture += _grain(scene, (height, width), rng)
+    picture = paper + (ink - paper) * covered
+    if scene.desk[1]:
+        around = round(rng.uniform(*scene.desk) * min(width, height))
+        picture = np.pad(picture, around, constant_values=rng.uniform(*DESK))
+    picture = picture * _light(scene, picture.shape, rng)
+    picture += _grain(scene, picture.shape, rng)
     return Image.fromarray((np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
@@ -145,8 +151,9 @@ def _light(scene: Scene, shape: tuple[int, int], rng: np.random.Generator) -> np
         light = 1 - (1 - darkest) * (across + 1) / 2
     if left_in_shadow < 1:
         across = _ramp(shape, rng.uniform(0, 2 * np.pi))
-        softness, place = rng.uniform(0.04, 0.2), rng.uniform(-0.6, 0.6)
-        light = light * (1 - (1 - left_in_shadow) / (1 + np.exp((place - across) / softness)))
+        softness, place = rng.uniform(*scene.softness), rng.uniform(-0.6, 0.6)
+        beyond = np.clip((place - across) / softness, -60, 60)
+        light = light * (1 - (1 - left_in_shadow) / (1 + np.exp(beyond)))
     return light
 
 
@@ -171,6 +178,7 @@ def _grain(scene: Scene, shape: tuple[int, int], rng: np.random.Generator) -> np
 LOOSE: Range = (0.3, 0.8)  # of the sheet: as large as people write
 WHITE: Range = (0.85, 1.0)
 BLACK: Range = (0.05, 0.3)
+DESK: Range = (0.1, 0.45)
 
 SCENES = {
     "moved": Scene(anywhere=True),
@@ -180,6 +188,18 @@ SCENES = {
     "thickened": Scene(LOOSE, True, pen=2),
     "noisy paper": Scene(LOOSE, True, paper=WHITE, ink=BLACK, grain=(0.04, 0.12)),
     "shaded paper": Scene(LOOSE, True, paper=WHITE, ink=BLACK, light=(0.4, 0.8), shadow=(0.5, 0.8)),
+    "hard shadow": Scene(
+        LOOSE,
+        True,
+        paper=WHITE,
+        ink=BLACK,
+        grain=(0.01, 0.04),
+        shadow=(0.4, 0.7),
+        softness=(0.001, 0.004),
+    ),
+    "on a desk": Scene(
+        LOOSE, True, paper=WHITE, ink=BLACK, grain=(0.01, 0.04), desk=(0.04, 0.2), light=(0.7, 1.0)
+    ),
     # A phone's picture: all of it at once, and the sheet held a little askew.
     "photo": Scene(
         LOOSE,
