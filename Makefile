@@ -53,7 +53,9 @@ $(TEACHERS)/pooled.keras: $(TEACHERS)/standard.keras $(TEACHERS)/wide.keras
 $(TEACHERS)/%.keras: | $(VENV)/ready
 	$(PY) train_model.py --preset $* $(call RESUMED,$*) --output $@
 
-campaign: $(TEACHERS)/pooled.keras  ## train the shipped model and its teachers (hours; goes on where it was stopped)
+$(TEACHERS)/broad.keras: $(TEACHERS)/pooled.keras
+
+campaign: $(TEACHERS)/broad.keras  ## train the shipped model and its teachers (hours; goes on where it was stopped)
 	$(PY) train_model.py --preset best $(call RESUMED,best)
 
 evaluate: $(VENV)/ready  ## the shipped model's figures on validation and test set
@@ -64,7 +66,7 @@ confidence: $(VENV)/ready  ## compare the preprocessing methods
 
 figures: $(VENV)/ready  ## every figure and plot of the report that comes from the shipped model
 	$(PY) train_model.py --evaluate $(MODEL) --plots docs
-	$(PY) test_model_confidence.py $(foreach set,$(PICTURES),--pictures $(set))
+	$(PY) test_model_confidence.py --images 1000 $(foreach set,$(PICTURES),--pictures $(set))
 	$(PY) test_model_confidence.py --images 0 --condition "test set" --output-dir results
 
 test: lint  ## everything CI runs

@@ -143,18 +143,17 @@ class Classifier:
         ]
 
 
-def _load_keras(path: Path) -> Predict:
-    """Load a Keras file in safe mode."""
+def load_keras(path: Path) -> Any:
+    """Load the network of a Keras file in safe mode; raises ModelError if it is none."""
     quiet.import_tensorflow()
     import keras
 
     try:
-        network: Any = keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, compile=False)
     except Exception:  # Keras lets zip, HDF5 and JSON errors through, in words that mislead
         raise model_files.ModelError(
             f"{path} is not a Keras model file, or is damaged: {model_files.REMEDY}"
         ) from None
-    return traced(network)
 
 
 def traced(network: Any) -> Predict:
@@ -192,4 +191,4 @@ def _by_name(outputs: Any) -> dict[str, Any]:
     return named
 
 
-RUNTIMES: dict[str, Callable[[Path], Predict]] = {".keras": _load_keras}
+RUNTIMES: dict[str, Callable[[Path], Predict]] = {".keras": lambda path: traced(load_keras(path))}

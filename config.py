@@ -120,6 +120,9 @@ class Preset:
     seed: int = 1
     pool: PoolRecipe | None = None  # None: MNIST's digits, bent anew in every epoch
     parts: int = 1  # of the pool, one an epoch
+    fresh: float = 0.0  # share of a batch that is MNIST, bent anew, in place of the pool's
+    averaged: tuple[str, ...] = ()  # runs whose best and last weights are averaged at the end
+    start: str | None = None  # a model file in TEACHER_DIR whose weights are gone on from
     teachers: tuple[str, ...] = ()  # model files in TEACHER_DIR whose answers are learnt
 
 
@@ -157,14 +160,27 @@ PRESETS = {
         parts=8,
         teachers=("standard", "wide"),
     ),
-    # The shipped model's recipe: that pool, and what three teachers say of it.
-    "best": Preset(
+    # The shipped model, in two runs: that pool, and what three teachers say of it; then
+    # MNIST bent anew in every epoch beside the pool's other pictures. Both are averaged.
+    "broad": Preset(
         (32, 56, 80, 128, 128),
         64,
         STRONG,
         weight_decay=2e-2,
         pool=POOL,
         parts=8,
+        teachers=("standard", "wide", "pooled"),
+    ),
+    "best": Preset(
+        (32, 56, 80, 128, 128),
+        9,
+        STRONG,
+        learning_rate=1e-3,
+        weight_decay=2e-2,
+        pool=POOL,
+        fresh=0.5625,
+        start="broad",
+        averaged=("broad", "best"),
         teachers=("standard", "wide", "pooled"),
     ),
 }

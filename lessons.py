@@ -7,7 +7,7 @@ teacher and pupil seeing the same image (Beyer et al. 2022).
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -53,12 +53,60 @@ def lessons_for(preset: config.Preset, train: Split, folder: Path, teachers: Pat
     found = [Classifier.load(teachers / f"{name}.keras") for name in preset.teachers]
     pool = training_pool.build(preset.pool, train, folder)
     answers = answers_to(pool, found, folder)
+    if preset.fresh:
+        return _half_fresh(preset, train, pool, answers, found)
     steps = len(pool) // preset.parts // preset.batch_size
     return Lessons(
         lambda epoch: pool_batches(pool, answers, preset, steps, epoch),
         steps,
         f"a pool of {len(pool)} images, taught by {[teacher.version for teacher in found]}",
     )
+
+
+def _half_fresh(
+    preset: config.Preset,
+    train: Split,
+    pool: Pool,
+    answers: np.ndarray,
+    teachers: list[Classifier],
+) -> Lessons:
+    """Return lessons of which a share is MNIST, bent anew and answered by the teachers."""
+    count = round(preset.fresh * preset.batch_size)
+    chosen = pool.kinds != training_pool.KINDS.index("bent")
+    rest = Pool(pool.images[chosen], pool.labels[chosen], pool.kinds[chosen])
+    rest_answers = answers[chosen]
+    steps = len(train) // count
+    bent = replace(preset, batch_size=count)
+    made = replace(preset, batch_size=preset.batch_size - count)
+
+    def mixed(
+        images: tf.Tensor, labels: tf.Tensor, made_images: tf.Tensor, made_answers: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        said = tf.numpy_function(lambda x: _taught(x, teachers), [images], tf.float32)
+        said.set_shape((count, config.CLASSES))
+        shares = TAUGHT * said + (1 - TAUGHT) * labels
+        taught = tf.concat([shares, tf.ones((count, 1))], axis=1)
+        return tf.concat([images, made_images], 0), tf.concat([taught, made_answers], 0)
+
+    def batches(epoch: int) -> tf.data.Dataset:
+        both = tf.data.Dataset.zip(
+            augment.training_batches(train.images, train.labels, bent, epoch),
+            pool_batches(rest, rest_answers, made, steps, epoch),
+        )
+        return both.map(lambda a, b: mixed(*a, *b)).prefetch(4)
+
+    return Lessons(
+        batches,
+        steps,
+        f"{len(train)} images bent anew, and a pool of {len(rest)}, "
+        f"taught by {[teacher.version for teacher in teachers]}",
+    )
+
+
+def _taught(images: np.ndarray, teachers: list[Classifier]) -> np.ndarray:
+    """Return the teachers' mean probabilities (N, 10) float32 for images (N, 28, 28, 1)."""
+    said = [teacher.probabilities(images) for teacher in teachers]
+    return np.mean(said, axis=0).astype(np.float32)
 
 
 def answers_to(pool: Pool, teachers: list[Classifier], folder: Path) -> np.ndarray:
@@ -102,21 +150,21 @@ def pool_batches(
 ) -> tf.data.Dataset:
     """Return batches of images (B, 28, 28, 1) and answers (B, 11) from `first_epoch` to the last.
 
-    Every `preset.parts` epochs see the whole pool once, in a new order. A batch is shifted as
-    one by up to a pixel each way.
+    The pool is gone through in one order after another, `steps` batches an epoch. A batch is
+    shifted as one by up to a pixel each way.
     """
     size = preset.batch_size
+    turn_steps = len(pool) // size
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        for epoch in range(first_epoch, preset.epochs):
-            turn, part = divmod(epoch, preset.parts)
-            order = np.random.default_rng((preset.seed, turn)).permutation(len(pool))
-            rng = np.random.default_rng((preset.seed, turn, part))
-            for step in range(part * steps, (part + 1) * steps):
-                chosen = order[step * size : (step + 1) * size]
-                shift = tuple(rng.integers(-1, 2, 2))
-                images = np.roll(pool.images[chosen], shift, (1, 2))
-                yield images[..., None].astype(np.float32) / 255, answers[chosen]
+        for number in range(first_epoch * steps, preset.epochs * steps):
+            turn, step = divmod(number, turn_steps)
+            if step == 0 or number == first_epoch * steps:
+                order = np.random.default_rng((preset.seed, turn)).permutation(len(pool))
+            chosen = order[step * size : (step + 1) * size]
+            shift = tuple(np.random.default_rng((preset.seed, number)).integers(-1, 2, 2))
+            images = np.roll(pool.images[chosen], shift, (1, 2))
+            yield images[..., None].astype(np.float32) / 255, answers[chosen]
 
     signature = (
         tf.TensorSpec((size, config.IMAGE_SIZE, config.IMAGE_SIZE, 1), tf.float32),

@@ -74,6 +74,23 @@ def with_probabilities(
     return keras.Model(model.input, outputs, name=model.name)
 
 
+def take_weights(network: "keras.Model", finished: "keras.Model") -> None:
+    """Give a network, to logits, the weights of a finished model of the same shape.
+
+    Raises ValueError for a model of another shape.
+    """
+    heads = ("logits", "digitness")  # which of the two comes first depends on the outputs
+
+    def body(model: "keras.Model") -> list["keras.Layer"]:
+        return [layer for layer in model.layers if layer.weights and layer.name not in heads]
+
+    pairs = list(zip(body(network), body(finished), strict=True))
+    names = {layer.name for layer in network.layers}
+    pairs += [(network.get_layer(n), finished.get_layer(n)) for n in heads if n in names]
+    for own, given in pairs:
+        own.set_weights(given.get_weights())
+
+
 def multiply_adds(model: "keras.Model") -> int:
     """Count the multiply-adds that one image costs in the convolutions and dense layers."""
     total = 0

@@ -25,7 +25,7 @@ import config
 import evaluation
 import model_files
 import quiet
-from classifier import Classifier, traced
+from classifier import Classifier, load_keras, traced
 from load_mnist_local import Mnist, Split, load_mnist
 
 if TYPE_CHECKING:
@@ -94,13 +94,16 @@ def _train(args: Namespace, mnist: Mnist) -> int:
     if args.seed is not None:
         preset = replace(preset, seed=args.seed)
     train_split = first_images(mnist.train, preset.train_images)
-    pools = args.checkpoints / "pool"
-    lessons = lessons_for(preset, train_split, pools, args.checkpoints / "teachers")
+    pools, teachers = args.checkpoints / "pool", args.checkpoints / "teachers"
+    lessons = lessons_for(preset, train_split, pools, teachers)
+    start = load_keras(teachers / f"{preset.start}.keras") if preset.start else None
     print(f"training {args.preset}: {preset.epochs} epochs on {lessons.source}", flush=True)
     network, progress = training_loop.train(
-        preset, lessons, mnist.validation, args.checkpoints / args.preset, args.resume
+        preset, lessons, mnist.validation, args.checkpoints / args.preset, args.resume, start
     )
 
+    if preset.averaged:
+        network = training_loop.average([args.checkpoints / name for name in preset.averaged])
     found = calibrate(network, preset, mnist.validation, pools / "validation")
     finished = with_probabilities(network, found.temperature, found.threshold)
     measured = evaluation.measure(Classifier(traced(finished), {}), mnist)

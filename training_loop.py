@@ -10,13 +10,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from tqdm import tqdm
 
 import config
+import metrics
 from lessons import Lessons, taught_loss
 from load_mnist_local import Split
-from model import build_model
+from model import build_model, take_weights
 
 EVALUATION_BATCH = 500
 WARM_UP = 0.15  # share of all steps in which the learning rate climbs to its peak
@@ -45,12 +45,14 @@ def train(
     validation: Split,
     checkpoint_dir: Path,
     resume: bool = False,
+    start: keras.Model | None = None,
 ) -> tuple[keras.Model, Progress]:
     """Train by `preset` and return the network of the best epoch (to logits) and its history.
 
     After each epoch the whole state is written to `checkpoint_dir`; with `resume` the run
     goes on after the last whole one, with the same images, order and learning rates.
-    Raises ReaderError if there is nothing to resume or it belongs to another recipe.
+    start: a finished model of the same shape, whose weights a new run begins with. Raises
+    ReaderError if there is nothing to resume or it belongs to another recipe.
     """
     recipe = f"{preset} on {lessons.source}"
     keras.utils.set_random_seed(preset.seed)
@@ -61,6 +63,8 @@ def train(
         checkpoints.clear()
         progress = Progress.none(recipe)
         network = build_model(preset)
+        if start is not None:
+            take_weights(network, start)
         compile_for(network, preset, lessons.steps)
     if progress.epochs_done < preset.epochs:
         network.fit(
@@ -141,6 +145,12 @@ class Checkpoints:
             raise config.ReaderError(f"no epoch was finished in {self.folder}")
         return keras.models.load_model(latest / "best.keras")
 
+    def best_and_last(self) -> list[keras.Model]:
+        """Return the network of the best epoch so far, and that of the last."""
+        best, latest = self.best(), self._latest()
+        assert latest is not None  # or there would be no best
+        return [best, keras.models.load_model(latest / "state.keras", compile=False)]
+
     def _latest(self) -> Path | None:
         return max(self.folder.glob("epoch-*"), default=None)
 
@@ -162,7 +172,6 @@ class Watch(keras.callbacks.Callback):
         super().__init__()
         self.preset, self.progress, self.checkpoints = preset, progress, checkpoints
         self.validation = validation
-        self.answers = tf.one_hot(validation.labels, config.CLASSES)
         images = steps * preset.batch_size
         self.bar = tqdm(
             total=preset.epochs * images,
@@ -181,9 +190,11 @@ class Watch(keras.callbacks.Callback):
         known = self.progress
         logits = predict_logits(self.model, self.validation.images)[:, : config.CLASSES]
         right = logits.argmax(axis=1) == self.validation.labels
-        losses = keras.losses.categorical_crossentropy(self.answers, logits, from_logits=True)
+        # As it would be shipped: how sure the targets let it be is the temperature's business.
+        temperature = metrics.fit_temperature(logits, self.validation.labels)
+        read = metrics.softmax(logits, temperature)
         known.loss.append(float((logs or {})["loss"]))
-        known.validation_loss.append(float(np.mean(losses)))
+        known.validation_loss.append(metrics.negative_log_likelihood(read, self.validation.labels))
         known.validation_accuracy.append(float(right.mean()))
         known.epochs_done = epoch + 1
         # By loss, not accuracy: near the end a dozen hard images decide that, by chance.
@@ -202,6 +213,19 @@ class Watch(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         self.bar.close()
+
+
+def average(folders: list[Path]) -> keras.Model:
+    """Return a network whose weights are the mean of the best and last ones of some runs.
+
+    The runs must have begun from one another: only then do their weights lie near enough
+    (Wortsman et al. 2022, "Model soups"; Izmailov et al. 2018). Raises ReaderError for a
+    folder without checkpoints.
+    """
+    networks = [n for folder in folders for n in Checkpoints(folder).best_and_last()]
+    weights = zip(*(network.get_weights() for network in networks), strict=True)
+    networks[0].set_weights([np.mean(several, axis=0) for several in weights])
+    return networks[0]
 
 
 def predict_logits(network: keras.Model, images: np.ndarray) -> np.ndarray:

@@ -103,3 +103,39 @@ def test_a_preset_without_a_pool_has_a_temperature_only(
     assert found.temperature > 0
     assert found.figures == {}
     assert not list(tmp_path.iterdir())
+
+
+def test_a_share_of_a_batch_is_mnist_bent_anew_and_taught(
+    trained: dict[str, Any], mnist: Mnist
+) -> None:
+    from lessons import lessons_for
+
+    folder = trained["folder"]
+    preset = replace(PRESET, epochs=2, learning_rate=1e-3, fresh=0.5, batch_size=64)
+    lessons = lessons_for(preset, mnist.train, folder / "pool", folder / "teachers")
+    assert lessons.steps == len(mnist.train) // 32
+    images, answers = next(iter(lessons.batches(0)))
+    assert images.shape == (64, 28, 28, 1)
+    assert answers.shape == (64, 11)
+    np.testing.assert_array_equal(answers[:32, 10], 1)
+    np.testing.assert_allclose(answers[:32, :10].numpy().sum(axis=1), 1, atol=1e-4)
+    assert 0 < answers[32:, 10].numpy().mean() < 1
+    again, answers_again = next(iter(lessons.batches(0)))
+    np.testing.assert_array_equal(images, again)
+    np.testing.assert_allclose(answers, answers_again, atol=1e-5)
+
+
+def test_a_network_takes_the_weights_of_a_finished_model(
+    trained: dict[str, Any], mnist: Mnist
+) -> None:
+    from model import build_model, take_weights, with_probabilities
+    from training_loop import predict_logits
+
+    images = mnist.validation.images[:20]
+    network = build_model(PRESET)
+    take_weights(network, with_probabilities(trained["network"], 2.0, 1.0))
+    np.testing.assert_allclose(
+        predict_logits(network, images), predict_logits(trained["network"], images), atol=1e-5
+    )
+    with pytest.raises(ValueError, match="shape"):
+        take_weights(build_model(config.PRESETS["best"]), trained["network"])

@@ -19,7 +19,13 @@ from load_mnist_local import Mnist
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
-PLOTS = ("learning_curves", "confusion_matrix", "misread_digits", "reliability_diagram")
+PLOTS = (
+    "learning_curves",
+    "confusion_matrix",
+    "misread_digits",
+    "reliability_diagram",
+    "rejection_curve",
+)
 
 
 def command(folder: Path, *flags: str) -> list[str]:
@@ -176,7 +182,10 @@ def test_on_a_terminal_progress_shows_rate_and_time_left(tmp_path: Path) -> None
 
 def test_the_shipped_model_keeps_its_promise() -> None:
     card = json.loads(model_files.card_path(config.MODEL_PATH).read_text("utf-8"))
-    assert card["preset"] == "standard"
-    assert card["test"]["accuracy"] >= 0.996
-    assert card["multiply_adds"] <= 10_500_000
+    assert card["preset"] == "best"
+    assert card["test"]["accuracy"] >= 0.997
+    assert card["test"]["ece"] <= 0.003
+    assert card["test"]["rejected"] <= 0.005
+    assert card["is_digit"]["auroc"] >= 0.99
+    assert card["multiply_adds"] <= 15_000_000
     assert card["history"]["loss"], "a card without its history cannot be drawn"
