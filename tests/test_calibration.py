@@ -22,6 +22,9 @@ PRESET = replace(
     parts=2,
     pool=config.PoolRecipe(3000, 60, 60, 300, config.MILD),
     teachers=("shipped",),
+    fresh=0.0,
+    start=None,
+    averaged=(),
 )
 
 
