@@ -15,8 +15,6 @@ DATA_DIR = ROOT / "data"
 DOCS_DIR = ROOT / "docs"
 MODEL_PATH = ROOT / "models" / "mnist_cnn.keras"
 CHECKPOINT_DIR = ROOT / "models" / "checkpoints"
-TEACHER_DIR = CHECKPOINT_DIR / "teachers"
-POOL_DIR = CHECKPOINT_DIR / "pool"
 
 IMAGE_SIZE = 28  # side of the field, pixels
 DIGIT_BOX = 20  # side of the box a digit is scaled into (LeCun et al. 1998)
@@ -122,8 +120,8 @@ class Preset:
     parts: int = 1  # of the pool, one an epoch
     fresh: float = 0.0  # share of a batch that is MNIST, bent anew, in place of the pool's
     averaged: tuple[str, ...] = ()  # runs whose best and last weights are averaged at the end
-    start: str | None = None  # a model file in TEACHER_DIR whose weights are gone on from
-    teachers: tuple[str, ...] = ()  # model files in TEACHER_DIR whose answers are learnt
+    start: str | None = None  # of the teachers: the model whose weights are gone on from
+    teachers: tuple[str, ...] = ()  # in models/checkpoints/teachers: whose answers are learnt
 
 
 MILD = Augmentation(rotation=10, shift=1.5, scale=0.15, shear=0.15)

@@ -31,6 +31,7 @@ METHOD_LOOKS: dict[str, dict[str, Any]] = {
     "none": {"color": GREY, "marker": "D", "markersize": 12, "fillstyle": "none"},
 }
 MISREAD_COLUMNS = 10
+FEWEST_ANSWERS = 5  # of a bin that is drawn: one answer is right or wrong, and says nothing
 MISREAD_CELL = (38, 34)  # height, width: an image and its caption, in the image's pixels
 
 
@@ -166,7 +167,7 @@ def reliability_diagram(named: Mapping[str, metrics.Reliability], path: Path) ->
     upper.plot((0, 100), (0, 100), color=GREY, linestyle=":", label="as sure as right")
     most = max((int(r.counts.max()) for r in named.values()), default=1)
     for series, (name, bins) in enumerate(named.items()):
-        filled = np.flatnonzero(bins.counts)
+        filled = np.flatnonzero(bins.counts >= FEWEST_ANSWERS)
         upper.errorbar(
             100 * bins.confidence[filled],
             100 * bins.accuracy[filled],
@@ -178,10 +179,15 @@ def reliability_diagram(named: Mapping[str, metrics.Reliability], path: Path) ->
             label=f"{name}: calibration error {100 * bins.error:.2f}%",
         )
         _count_bars(lower, bins, series, len(named))
-    upper.plot([], [], " ", label="(upright lines: 95% interval)")
+    upper.plot(
+        [],
+        [],
+        " ",
+        label=f"(upright lines: 95% interval; bins of {FEWEST_ANSWERS} answers and more)",
+    )
     upper.set(title="How often answers are right, by confidence", ylabel="read right, %")
     upper.set(xlim=(0, 100), ylim=(0, 100))
-    upper.legend(frameon=False, loc="upper left")
+    upper.legend(frameon=False, loc="lower right", fontsize=9)
     lower.set(xlabel="confidence, %", ylabel="answers", yscale="log", ylim=(0.7, 3 * most))
     for axes in (upper, lower):
         tidy(axes)
