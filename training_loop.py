@@ -33,10 +33,11 @@ class Progress:
     loss: list[float]
     validation_loss: list[float]
     validation_accuracy: list[float]
+    dropout: list[int]  # state of the dropout's source of chance, which Keras does not save
 
     @classmethod
     def none(cls, recipe: str) -> "Progress":
-        return cls(recipe, 0, 0, 0.0, [], [], [])
+        return cls(recipe, 0, 0, 0.0, [], [], [], [])
 
 
 def train(
@@ -58,7 +59,10 @@ def train(
     keras.utils.set_random_seed(preset.seed)
     checkpoints = Checkpoints(checkpoint_dir)
     if resume:
-        progress, network = checkpoints.load(recipe)
+        progress, saved = checkpoints.load(recipe)
+        network = build_model(preset)
+        compile_for(network, preset, lessons.steps)
+        restore(network, saved, progress.dropout)
     else:
         checkpoints.clear()
         progress = Progress.none(recipe)
@@ -95,6 +99,24 @@ def compile_for(network: keras.Model, preset: config.Preset, steps_an_epoch: int
         from_logits=True, label_smoothing=preset.label_smoothing
     )
     network.compile(optimizer, taught_loss if preset.pool else plain)
+
+
+def restore(network: keras.Model, saved: keras.Model, dropout: list[int]) -> None:
+    """Give a network, compiled anew, the whole state of a saved one.
+
+    A loaded model itself would not do: Keras forgets which weights are not to decay, and where
+    the dropout's source of chance was.
+    """
+    network.set_weights(saved.get_weights())
+    network.optimizer.build(network.trainable_variables)
+    for own, kept in zip(network.optimizer.variables, saved.optimizer.variables, strict=True):
+        own.assign(kept)
+    _dropout_state(network).assign(dropout)
+
+
+def _dropout_state(network: keras.Model) -> keras.Variable:
+    (layer,) = (each for each in network.layers if isinstance(each, keras.layers.Dropout))
+    return layer.seed_generator.state
 
 
 class Checkpoints:
@@ -197,6 +219,7 @@ class Watch(keras.callbacks.Callback):
         known.validation_loss.append(metrics.negative_log_likelihood(read, self.validation.labels))
         known.validation_accuracy.append(float(right.mean()))
         known.epochs_done = epoch + 1
+        known.dropout = keras.ops.convert_to_numpy(_dropout_state(self.model)).tolist()
         # By loss, not accuracy: near the end a dozen hard images decide that, by chance.
         known.best_epoch = 1 + int(np.argmin(known.validation_loss))
         known.seconds = time.monotonic() - self.started
