@@ -6,6 +6,7 @@ PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint requirements.lock
 MODEL := models/mnist_cnn.keras
 TEACHERS := models/checkpoints/teachers
+RUNS := models/checkpoints/runs
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
@@ -55,8 +56,11 @@ $(TEACHERS)/%.keras: | $(VENV)/ready
 
 $(TEACHERS)/broad.keras: $(TEACHERS)/pooled.keras
 
-campaign: $(TEACHERS)/broad.keras  ## train the shipped model and its teachers (hours; goes on where it was stopped)
-	$(PY) train_model.py --preset best $(call RESUMED,best)
+$(RUNS)/best-%.keras: $(TEACHERS)/broad.keras
+	$(PY) train_model.py --preset best --seed $* $(call RESUMED,best-$*) --output $@
+
+campaign: $(foreach seed,1 2 3,$(RUNS)/best-$(seed).keras)  ## train the shipped model and its teachers (hours; goes on where it was stopped)
+	$(PY) train_model.py --preset best --average $^
 
 evaluate: $(VENV)/ready  ## the shipped model's figures on validation and test set
 	$(PY) train_model.py --evaluate $(MODEL)

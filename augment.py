@@ -104,14 +104,17 @@ def _field(draws: Draws, amount: config.Augmentation) -> tf.Tensor:
     axis = tf.range(SIZE, dtype=tf.float32) - CENTRE
     x, y = axis[None, None, :], axis[None, :, None]
 
-    angle = draws.uniform(-amount.rotation, amount.rotation, 1, 1) * (math.pi / 180)
-    slant = draws.uniform(-amount.shear, amount.shear, 1, 1)
-    scale_x = 2.0 ** draws.uniform(-amount.scale, amount.scale, 1, 1)
-    scale_y = 2.0 ** draws.uniform(-amount.scale, amount.scale, 1, 1)
-    shift_x = draws.uniform(-amount.shift, amount.shift, 1, 1)
-    shift_y = draws.uniform(-amount.shift, amount.shift, 1, 1)
-    keystone_x = draws.uniform(-amount.perspective, amount.perspective, 1, 1) / SIZE
-    keystone_y = draws.uniform(-amount.perspective, amount.perspective, 1, 1) / SIZE
+    strength = draws.uniform(1.0 - amount.varied, 1.0, 1, 1) if amount.varied else 1.0
+
+    def within(most: float) -> tf.Tensor:
+        return strength * draws.uniform(-most, most, 1, 1)
+
+    angle = within(amount.rotation) * (math.pi / 180)
+    slant = within(amount.shear)
+    scale_x, scale_y = 2.0 ** within(amount.scale), 2.0 ** within(amount.scale)
+    shift_x, shift_y = within(amount.shift), within(amount.shift)
+    keystone_x = within(amount.perspective) / SIZE
+    keystone_y = within(amount.perspective) / SIZE
 
     x, y = x - shift_x, y - shift_y
     depth = 1.0 + keystone_x * x + keystone_y * y
@@ -203,8 +206,8 @@ def _add_strokes(images: tf.Tensor, labels: tf.Tensor, draws: Draws, share: floa
     width = draws.uniform(0.7, 1.6)  # half the pen's breadth, pixels
     top_x, bottom_x = stem(top + 1), stem(bottom - 1)
 
-    reach = height * draws.uniform(0.15, 0.8)
-    drop = reach * tf.tan(draws.uniform(25.0, 65.0) * (math.pi / 180))
+    reach = height * draws.uniform(0.15, 0.7)
+    drop = reach * tf.tan(draws.uniform(30.0, 65.0) * (math.pi / 180))
     drop = tf.minimum(drop, 0.7 * height)
     flag = _stroke(top_x, top + 1, top_x - reach, top + 1 + drop, width)
     half, tilt = height * draws.uniform(0.12, 0.35), draws.uniform(-0.8, 0.8)

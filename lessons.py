@@ -54,7 +54,7 @@ def lessons_for(preset: config.Preset, train: Split, folder: Path, teachers: Pat
     pool = training_pool.build(preset.pool, train, folder)
     answers = answers_to(pool, found, folder)
     if preset.fresh:
-        return _half_fresh(preset, train, pool, answers, found)
+        return fresh_lessons(preset, train, pool, answers, found)
     steps = len(pool) // preset.parts // preset.batch_size
     return Lessons(
         lambda epoch: pool_batches(pool, answers, preset, steps, epoch),
@@ -63,14 +63,18 @@ def lessons_for(preset: config.Preset, train: Split, folder: Path, teachers: Pat
     )
 
 
-def _half_fresh(
+def fresh_lessons(
     preset: config.Preset,
     train: Split,
     pool: Pool,
     answers: np.ndarray,
     teachers: list[Classifier],
 ) -> Lessons:
-    """Return lessons of which a share is MNIST, bent anew and answered by the teachers."""
+    """Return lessons of which a share is MNIST, bent anew.
+
+    It is answered by the teachers that learnt from nothing else, if there are any.
+    """
+    heard = [teacher for teacher in teachers if not teacher.tells_digits] or teachers
     count = round(preset.fresh * preset.batch_size)
     chosen = pool.kinds != training_pool.KINDS.index("bent")
     rest = Pool(pool.images[chosen], pool.labels[chosen], pool.kinds[chosen])
@@ -82,7 +86,7 @@ def _half_fresh(
     def mixed(
         images: tf.Tensor, labels: tf.Tensor, made_images: tf.Tensor, made_answers: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        said = tf.numpy_function(lambda x: _taught(x, teachers), [images], tf.float32)
+        said = tf.numpy_function(lambda x: _taught(x, heard), [images], tf.float32)
         said.set_shape((count, config.CLASSES))
         shares = TAUGHT * said + (1 - TAUGHT) * labels
         taught = tf.concat([shares, tf.ones((count, 1))], axis=1)

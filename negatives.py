@@ -151,6 +151,28 @@ def thing(digits: np.ndarray, rng: np.random.Generator) -> Ink:
     return _boxed(ink.rotate(tilt, Image.Resampling.BILINEAR))
 
 
+def silhouette(digits: np.ndarray, rng: np.random.Generator) -> Ink:
+    """Return a thing seen from its side: one closed outline, filled; half stand on a flat foot."""
+    side = 64
+    turn = np.linspace(0, 2 * math.pi, 90, endpoint=False)
+    waves = np.arange(1, 6)
+    size = rng.normal(0, 1, 5) / (1 + waves) ** rng.uniform(0.5, 1.5)
+    reach = 1 + rng.uniform(0.2, 1.2) * np.cos(waves * turn[:, None] + rng.uniform(0, 7, 5)) @ size
+    outline = np.column_stack([np.cos(turn), np.sin(turn)]) * np.maximum(reach, 0.15)[:, None]
+    outline *= [1, rng.uniform(0.4, 1.4)]
+    if rng.uniform() < 0.5:
+        outline[:, 1] = np.minimum(outline[:, 1], rng.uniform(0.0, 0.5) * outline[:, 1].max())
+    outline = 4 + (side - 8) * (outline - outline.min(axis=0)) / np.ptp(outline, axis=0).max()
+    mask = Image.new("L", (side, side))
+    ImageDraw.Draw(mask).polygon([tuple(corner) for corner in outline], fill=255)
+    shade = np.interp(np.linspace(0, 1, side), np.linspace(0, 1, 4), rng.uniform(0.3, 1, 4))
+    level = shade[:, None] if rng.uniform() < 0.5 else shade[None, :]
+    if rng.uniform() < 0.5:
+        level = level * (1 - rng.uniform(0.1, 0.9) * texture_field(side, rng))
+    ink = np.asarray(mask, np.float32) * np.clip(level, 0.15, 1)
+    return _boxed(Image.fromarray(ink.astype(np.uint8)))
+
+
 def texture_field(side: int, rng: np.random.Generator) -> np.ndarray:
     """Return (side, side) float32 in [0, 1]: stripes, checks, clouds or noise."""
     y, x = np.mgrid[:side, :side].astype(np.float32)
@@ -267,13 +289,14 @@ def _boxed(ink: Ink) -> Ink:
 
 
 KINDS: dict[Callable[[np.ndarray, np.random.Generator], Ink], float] = {
-    letter: 0.22,
-    glyph: 0.26,
-    doodle: 0.08,
-    solid: 0.1,
-    thing: 0.14,
+    letter: 0.21,
+    glyph: 0.23,
+    doodle: 0.07,
+    solid: 0.09,
+    thing: 0.13,
+    silhouette: 0.08,
     texture: 0.04,
-    several: 0.08,
+    several: 0.07,
     part: 0.02,
     turned: 0.03,
     crossed_out: 0.02,

@@ -31,6 +31,7 @@ from load_mnist_local import Mnist, Split, load_mnist
 if TYPE_CHECKING:
     import keras
 
+    from lessons import Lessons
     from training_loop import Progress
 
 PACKAGES = ("tensorflow", "keras", "numpy")
@@ -52,6 +53,13 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
     add("--resume", action="store_true", help="go on after the last whole epoch")
     add("--force", action="store_true", help="replace the model file even by a worse one")
     add("--min-accuracy", type=_share, default=0.0, help="exit 1 below this test accuracy, 0-1")
+    add(
+        "--average",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="average the weights of finished runs of the preset, in place of training",
+    )
     add("--evaluate", type=Path, metavar="FILE", help="measure a model file; do not train")
     add("--plots", type=Path, help="folder of the plots (default: docs/ for the shipped model)")
     return parser
@@ -85,30 +93,27 @@ def _evaluate(args: Namespace, mnist: Mnist) -> int:
 
 def _train(args: Namespace, mnist: Mnist) -> int:
     quiet.import_tensorflow()
-    import training_loop
     from calibration import calibrate
     from lessons import lessons_for
     from model import multiply_adds, with_probabilities
 
     preset = config.PRESETS[args.preset]
+    run = args.preset if args.seed is None else f"{args.preset}-{args.seed}"
     if args.seed is not None:
         preset = replace(preset, seed=args.seed)
     train_split = first_images(mnist.train, preset.train_images)
     pools, teachers = args.checkpoints / "pool", args.checkpoints / "teachers"
     lessons = lessons_for(preset, train_split, pools, teachers)
-    start = load_keras(teachers / f"{preset.start}.keras") if preset.start else None
-    print(f"training {args.preset}: {preset.epochs} epochs on {lessons.source}", flush=True)
-    network, progress = training_loop.train(
-        preset, lessons, mnist.validation, args.checkpoints / args.preset, args.resume, start
+    network, described = (
+        _averaged(args.average, preset, lessons)
+        if args.average
+        else _learnt(args, preset, lessons, mnist.validation, args.checkpoints / run)
     )
-
-    if preset.averaged:
-        network = training_loop.average([args.checkpoints / name for name in preset.averaged])
     found = calibrate(network, preset, mnist.validation, pools / "validation")
     finished = with_probabilities(network, found.temperature, found.threshold)
     measured = evaluation.measure(Classifier(traced(finished), {}), mnist)
     card = {
-        **describe_run(args.preset, preset, progress),
+        **described,
         "parameters": int(network.count_params()),
         "multiply_adds": multiply_adds(network),
         "temperature": found.temperature,
@@ -125,7 +130,7 @@ def _train(args: Namespace, mnist: Mnist) -> int:
     card = model_files.write_model(lambda file: _save(finished, file), card, path)
     evaluation.print_figures(path, card)
     shipped = path.resolve() == config.MODEL_PATH.resolve()
-    own_plots = args.checkpoints / args.preset / "plots"
+    own_plots = args.checkpoints / run / "plots"
     evaluation.draw_plots(
         Classifier(traced(finished), card),
         mnist,
@@ -133,6 +138,43 @@ def _train(args: Namespace, mnist: Mnist) -> int:
         args.plots or (config.DOCS_DIR if shipped else own_plots),
     )
     return status
+
+
+def _learnt(
+    args: Namespace, preset: config.Preset, lessons: "Lessons", validation: Split, folder: Path
+) -> tuple["keras.Model", dict[str, Any]]:
+    """Train, and return the network of the best epoch and what the card says of the run."""
+    import training_loop
+
+    begun = args.checkpoints / "teachers" / f"{preset.start}.keras"
+    start = load_keras(begun) if preset.start else None
+    print(f"training {args.preset}: {preset.epochs} epochs on {lessons.source}", flush=True)
+    network, progress = training_loop.train(preset, lessons, validation, folder, args.resume, start)
+    return network, describe_run(args.preset, preset, progress)
+
+
+def _averaged(
+    files: list[Path], preset: config.Preset, lessons: "Lessons"
+) -> tuple["keras.Model", dict[str, Any]]:
+    """Average finished runs, and return the network and what the card says of them.
+
+    History and time are those of the first; `averaged` names them all.
+    """
+    import training_loop
+    from model import build_model, take_weights
+
+    networks = [build_model(preset) for _ in files]
+    for network, file in zip(networks, files, strict=True):
+        take_weights(network, load_keras(file))
+    cards = [model_files.read_card(file) for file in files]
+    runs = [
+        {"sha256": card["sha256"], "seed": card["recipe"]["seed"]}
+        | {part: card[part]["accuracy"] for part in ("validation", "test")}
+        for card in cards
+    ]
+    kept = ("preset", "recipe", "epochs", "best_epoch", "training_seconds", "history")
+    described = _described_machine() | {name: cards[0][name] for name in kept}
+    return training_loop.average(networks, lessons), described | {"averaged": runs}
 
 
 def first_images(split: Split, count: int | None) -> Split:
@@ -147,19 +189,25 @@ def _save(network: "keras.Model", file: Path) -> None:
 def describe_run(name: str, preset: config.Preset, progress: "Progress") -> dict[str, Any]:
     """Return what a card says of the training run: recipe, time, machine, packages, history."""
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **_described_machine(),
         "preset": name,
         "recipe": asdict(preset),
         "epochs": progress.epochs_done,
         "best_epoch": progress.best_epoch,
         "training_seconds": round(progress.seconds),
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
-        "packages": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
         "history": {
             "loss": [round(x, 5) for x in progress.loss],
             "validation_loss": [round(x, 5) for x in progress.validation_loss],
             "validation_accuracy": [round(x, 5) for x in progress.validation_accuracy],
         },
+    }
+
+
+def _described_machine() -> dict[str, Any]:
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+        "packages": {"python": platform.python_version()} | {p: _version(p) for p in PACKAGES},
     }
 
 

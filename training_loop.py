@@ -19,6 +19,7 @@ from load_mnist_local import Split
 from model import build_model, take_weights
 
 EVALUATION_BATCH = 500
+SETTLING_STEPS = 500  # batches after which a moving mean with momentum 0.99 is of them alone
 WARM_UP = 0.15  # share of all steps in which the learning rate climbs to its peak
 
 
@@ -167,12 +168,6 @@ class Checkpoints:
             raise config.ReaderError(f"no epoch was finished in {self.folder}")
         return keras.models.load_model(latest / "best.keras")
 
-    def best_and_last(self) -> list[keras.Model]:
-        """Return the network of the best epoch so far, and that of the last."""
-        best, latest = self.best(), self._latest()
-        assert latest is not None  # or there would be no best
-        return [best, keras.models.load_model(latest / "state.keras", compile=False)]
-
     def _latest(self) -> Path | None:
         return max(self.folder.glob("epoch-*"), default=None)
 
@@ -238,16 +233,17 @@ class Watch(keras.callbacks.Callback):
         self.bar.close()
 
 
-def average(folders: list[Path]) -> keras.Model:
-    """Return a network whose weights are the mean of the best and last ones of some runs.
+def average(networks: list[keras.Model], lessons: Lessons) -> keras.Model:
+    """Return the first network with the mean of all their weights.
 
-    The runs must have begun from one another: only then do their weights lie near enough
-    (Wortsman et al. 2022, "Model soups"; Izmailov et al. 2018). Raises ReaderError for a
-    folder without checkpoints.
+    They must have begun from one network: only then do their weights lie near enough (Wortsman et
+    al. 2022, "Model soups"). What batch normalisation has seen is taken anew from the lessons, as
+    the mean weights give other activations (Izmailov et al. 2018).
     """
-    networks = [n for folder in folders for n in Checkpoints(folder).best_and_last()]
     weights = zip(*(network.get_weights() for network in networks), strict=True)
     networks[0].set_weights([np.mean(several, axis=0) for several in weights])
+    for images, _ in lessons.batches(0).take(SETTLING_STEPS):
+        networks[0](images, training=True)
     return networks[0]
 
 

@@ -1,6 +1,6 @@
 """Training images bent: within their form, the same for the same seed, each once an epoch."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +15,7 @@ from load_mnist_local import Mnist
 NOTHING = Augmentation()
 # Each amount alone, so that none hides behind another.
 SINGLE = {
-    name: replace(NOTHING, **{name: getattr(STRONG, name)}) for name in STRONG.__dataclass_fields__
+    name: replace(NOTHING, **{name: amount}) for name, amount in asdict(STRONG).items() if amount
 }
 
 
@@ -68,6 +68,20 @@ def test_every_amount_does_something(
 ) -> None:
     found = bent(room, images, labels, 3, SINGLE[name])
     assert np.abs(found - images).mean() > 1e-3
+
+
+def test_varied_images_are_bent_by_shares_of_the_amount(
+    room: ModuleType, images: np.ndarray, labels: np.ndarray
+) -> None:
+    def moved(amount: Augmentation) -> np.ndarray:
+        difference = np.abs(bent(room, images, labels, 3, amount) - images)
+        return np.asarray(difference.sum(axis=(1, 2, 3)) / images.sum(axis=(1, 2, 3)))
+
+    far = replace(NOTHING, rotation=30, scale=0.3)
+    whole, varied = moved(far), moved(replace(far, varied=1.0))
+    assert varied.mean() < 0.8 * whole.mean()
+    assert (varied < 0.1).sum() > (whole < 0.1).sum()
+    assert varied.max() > whole.mean()
 
 
 @pytest.mark.parametrize("amount", [MILD, STRONG])

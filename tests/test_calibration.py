@@ -25,7 +25,6 @@ PRESET = replace(
     teachers=("shipped",),
     fresh=0.0,
     start=None,
-    averaged=(),
 )
 
 

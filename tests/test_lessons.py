@@ -111,6 +111,35 @@ def test_the_loss_is_least_for_the_answers_themselves(room: ModuleType) -> None:
     assert room.taught_loss(answers, sure).numpy()[1] > best[1] + 1
 
 
+class Told:
+    """A teacher that is sure of one digit, whatever it is shown."""
+
+    def __init__(self, digit: int, tells_digits: bool) -> None:
+        self.digit, self.tells_digits, self.version = digit, tells_digits, f"told-{digit}"
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        return np.repeat(np.eye(10, dtype=np.float32)[[self.digit]], len(images), axis=0)
+
+
+def test_bent_digits_are_answered_by_those_who_learnt_from_them_alone(
+    room: ModuleType, pool: Pool, mnist: Mnist
+) -> None:
+    plain, broad = Told(3, tells_digits=False), Told(8, tells_digits=True)
+    preset = replace(PRESET, fresh=0.5, epochs=1)
+    told = np.zeros((len(pool), 11), np.float32)
+    lessons = room.fresh_lessons(preset, mnist.train, pool, told, [plain, broad])
+    assert lessons.steps == len(mnist.train) // 4
+    images, answers = next(iter(lessons.batches(0)))
+    assert images.shape == (8, 28, 28, 1)
+    assert (answers.numpy()[:4, 3] >= room.TAUGHT - 1e-6).all()
+    np.testing.assert_allclose(answers.numpy()[:4, :10].sum(axis=1), 1, atol=1e-6)
+    assert (answers.numpy()[:4, 10] == 1).all()
+    assert not answers.numpy()[4:].any()  # as the pool was told
+    lessons = room.fresh_lessons(preset, mnist.train, pool, told, [broad])
+    _, answers = next(iter(lessons.batches(0)))
+    assert (answers.numpy()[:4, 8] >= room.TAUGHT - 1e-6).all()
+
+
 def test_a_missing_teacher_is_named(room: ModuleType, mnist: Mnist, tmp_path: Path) -> None:
     with pytest.raises(config.ReaderError, match=r"standard\.keras"):
         room.lessons_for(config.PRESETS["best"], mnist.train, tmp_path, tmp_path)

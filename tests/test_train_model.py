@@ -9,12 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import config
 import model_files
-from classifier import Classifier
+from classifier import Classifier, load_keras
 from load_mnist_local import Mnist
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -126,6 +127,28 @@ def test_resume_wants_a_run_of_the_same_recipe(tmp_path: Path, trained: tuple[Pa
     assert other.returncode == 1
     assert "another recipe" in other.stderr
     assert "Traceback" not in nothing.stderr + other.stderr
+
+
+def test_averaging_a_run_with_itself_gives_it_again_and_names_both(
+    tmp_path: Path, trained: tuple[Path, str]
+) -> None:
+    run = str(trained[0] / "model.keras")
+    done = train(tmp_path, "--average", run, run)
+    assert done.returncode == 0, done.stderr
+    card, one = card_of(tmp_path), card_of(trained[0])
+    # Only what batch normalisation has seen, its last two of four weights, is taken anew.
+    layers = zip(
+        *(load_keras(f / "model.keras").layers for f in (tmp_path, trained[0])), strict=True
+    )
+    for averaged, alone in layers:
+        for ours, theirs in zip(averaged.get_weights()[:2], alone.get_weights()[:2], strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert [run["sha256"] for run in card["averaged"]] == 2 * [one["sha256"]]
+    assert card["averaged"][0]["test"] == one["test"]["accuracy"]
+    missing = train(tmp_path, "--average", str(tmp_path / "none.keras"))
+    assert missing.returncode == 1
+    assert "none" in missing.stderr
+    assert "Traceback" not in missing.stderr
 
 
 def test_a_better_model_is_kept_unless_forced(tmp_path: Path, trained: tuple[Path, str]) -> None:
