@@ -1,33 +1,24 @@
 """One loaded model file: images in MNIST form in, calibrated answers out, from any thread."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 
 import config
+import keras_runtime
+import litert_runtime
 import model_files
-import quiet
+from outputs import IS_DIGIT, Outputs, Predict
 
-PROBABILITIES, IS_DIGIT = "probabilities", "is_digit"  # how a model file names its outputs
 LARGEST_BATCH = 256  # images a call of the runtime; more are answered in parts
 BLANK_SHAPE = (1, config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
+KERAS, LITERT = "keras", "litert"  # the runtimes
+SUFFIX = ".keras"
 
-
-class Outputs(NamedTuple):
-    """What a model says of N images.
-
-    probabilities: (N, 10) float32, rows summing to 1. is_digit: (N,) float32 in [0, 1], below
-    config.IS_DIGIT_THRESHOLD for an image that is not one digit; None from a model without it.
-    """
-
-    probabilities: np.ndarray
-    is_digit: np.ndarray | None = None
-
-
-Predict = Callable[[np.ndarray], Outputs]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,22 +48,26 @@ class Answer:
 class Classifier:
     """A model file that answers. Build it with `load`."""
 
-    def __init__(self, predict: Predict, card: model_files.Card) -> None:
+    def __init__(self, predict: Predict, card: model_files.Card, runtime: str = KERAS) -> None:
         self._predict = predict
         self.card = card
+        self.runtime = runtime
 
     @classmethod
-    def load(cls, path: Path = config.MODEL_PATH) -> "Classifier":
-        """Load and warm a model file; the runtime follows its suffix.
+    def load(cls, path: Path = config.MODEL_PATH, runtime: str | None = None) -> "Classifier":
+        """Load and warm a Keras model file.
 
-        Raises ModelError for a file that is missing, corrupt, or not its card's.
+        runtime: of `RUNTIMES`; None for the fastest that is installed. All give the same
+        answers. Raises ModelError for a file that is missing, corrupt, or not its card's.
         """
         card = model_files.read_card(path)
-        if path.suffix not in RUNTIMES:
-            raise model_files.ModelError(
-                f"{path} has no suffix known here: expected {', '.join(RUNTIMES)}"
-            )
-        classifier = cls(RUNTIMES[path.suffix](path), card)
+        if path.suffix != SUFFIX:
+            raise model_files.ModelError(f"{path} has no suffix known here: expected {SUFFIX}")
+        if runtime is None:
+            runtime, predict = _fastest(path, card)
+        else:
+            predict = RUNTIMES[runtime](path, card)
+        classifier = cls(predict, card, runtime)
         try:
             right = classifier._answers_as_it_should()
         except Exception:  # whatever a network of another kind makes its runtime raise
@@ -143,52 +138,23 @@ class Classifier:
         ]
 
 
-def load_keras(path: Path) -> Any:
-    """Load the network of a Keras file in safe mode; raises ModelError if it is none."""
-    quiet.import_tensorflow()
-    import keras
-
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception:  # Keras lets zip, HDF5 and JSON errors through, in words that mislead
-        raise model_files.ModelError(
-            f"{path} is not a Keras model file, or is damaged: {model_files.REMEDY}"
-        ) from None
+def _keras(path: Path, card: model_files.Card) -> Predict:
+    return keras_runtime.traced(keras_runtime.load_network(path))
 
 
-def traced(network: Any) -> Predict:
-    """Return what answers with a Keras network, traced once for every batch size.
-
-    A traced function answers one image some 15 times sooner than `model(images)`, and
-    TensorFlow runs it from many threads at once.
-    """
-    tf = quiet.import_tensorflow()
-    shape = (None, config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
-    function = tf.function(
-        lambda images: _by_name(network(images, training=False)),
-        input_signature=[tf.TensorSpec(shape, tf.float32)],
-    )
-
-    def predict(images: np.ndarray) -> Outputs:
-        said = {name: values.numpy() for name, values in function(tf.constant(images)).items()}
-        is_digit = said.get(IS_DIGIT)  # (N, 1)
-        return Outputs(
-            said[PROBABILITIES], None if is_digit is None else is_digit.reshape(len(images))
-        )
-
-    return predict
+def _litert(path: Path, card: model_files.Card) -> Predict:
+    content = litert_runtime.read_derived(path, card)
+    return litert_runtime.run(content or litert_runtime.derive(path, card))
 
 
-def _by_name(outputs: Any) -> dict[str, Any]:
-    """Return a network's outputs by name; an only one is the probabilities, whatever its name.
-
-    Raises ValueError for outputs that are not the contract's: a list says nothing of which is
-    which.
-    """
-    named = outputs if isinstance(outputs, dict) else {PROBABILITIES: outputs}
-    if set(named) - {IS_DIGIT} != {PROBABILITIES} or isinstance(outputs, list | tuple):
-        raise ValueError(f"the outputs are not {PROBABILITIES}, with or without {IS_DIGIT}")
-    return named
+RUNTIMES: dict[str, Callable[[Path, model_files.Card], Predict]] = {KERAS: _keras, LITERT: _litert}
 
 
-RUNTIMES: dict[str, Callable[[Path], Predict]] = {".keras": lambda path: traced(load_keras(path))}
+def _fastest(path: Path, card: model_files.Card) -> tuple[str, Predict]:
+    """Return the quicker runtime that is installed, and what answers with it."""
+    if litert_runtime.installed():
+        try:
+            return LITERT, _litert(path, card)
+        except Exception as fault:
+            log.warning("%s is served by Keras: no LiteRT form (%s)", path, fault)
+    return KERAS, _keras(path, card)

@@ -14,8 +14,9 @@ import model_files
 import plots
 import training_pool
 import trust_plots
-from classifier import Classifier, Outputs
+from classifier import Classifier
 from load_mnist_local import Mnist, Split
+from outputs import Outputs
 
 PICTURES = config.PoolRecipe(
     bent=0,

@@ -160,7 +160,10 @@ def _work(args: Namespace) -> int:
         cli.check_port(args.host, args.port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     classifier = Classifier.load(args.model)
-    print(f"model {classifier.name} {classifier.version} loaded", flush=True)
+    print(
+        f"model {classifier.name} {classifier.version} loaded, served by {classifier.runtime}",
+        flush=True,
+    )
     if args.debug:
         create_app(classifier, settings).run(args.host, args.port, debug=True)
     else:

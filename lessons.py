@@ -18,7 +18,7 @@ import augment
 import config
 import training_pool
 import utils
-from classifier import Classifier
+from classifier import KERAS, Classifier
 from load_mnist_local import Split
 from training_pool import NO_DIGIT, Pool
 
@@ -50,7 +50,7 @@ def lessons_for(preset: config.Preset, train: Split, folder: Path, teachers: Pat
             len(train) // preset.batch_size,
             f"{len(train)} images",
         )
-    found = [Classifier.load(teachers / f"{name}.keras") for name in preset.teachers]
+    found = [Classifier.load(teachers / f"{name}.keras", KERAS) for name in preset.teachers]
     pool = training_pool.build(preset.pool, train, folder)
     answers = answers_to(pool, found, folder)
     if preset.fresh:

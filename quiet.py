@@ -1,26 +1,25 @@
-"""TensorFlow without the notices that it prints on import, which are not for our users."""
+"""Libraries without the notices that they print, which are not for our users."""
 
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 
-def import_tensorflow() -> ModuleType:
-    """Import TensorFlow and return it; what it prints is shown only if the import fails.
+@contextmanager
+def notices_aside() -> Iterator[None]:
+    """Turn the process's standard error aside; show what was printed only if there is a fault.
 
-     Its libraries log to the process's standard error before any setting can stop them
-    , so that is turned aside for the time of the import.
+    Native libraries log there past everything that Python could set.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if "tensorflow" in sys.modules:
-        return sys.modules["tensorflow"]
     sys.stderr.flush()
     with tempfile.TemporaryFile() as notices:
         terminal = os.dup(2)
         os.dup2(notices.fileno(), 2)
         try:
-            import tensorflow
+            yield
         except BaseException:
             notices.seek(0)
             os.write(terminal, notices.read())
@@ -28,4 +27,12 @@ def import_tensorflow() -> ModuleType:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
-    return tensorflow
+
+
+def import_tensorflow() -> ModuleType:
+    """Import TensorFlow and return it, in silence unless the import fails."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if "tensorflow" not in sys.modules:
+        with notices_aside():
+            import tensorflow  # noqa: F401
+    return sys.modules["tensorflow"]

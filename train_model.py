@@ -23,9 +23,11 @@ from typing import TYPE_CHECKING, Any
 import cli
 import config
 import evaluation
+import litert_runtime
 import model_files
 import quiet
-from classifier import Classifier, load_keras, traced
+from classifier import Classifier
+from keras_runtime import load_network, traced
 from load_mnist_local import Mnist, Split, load_mnist
 
 if TYPE_CHECKING:
@@ -128,6 +130,8 @@ def _train(args: Namespace, mnist: Mnist) -> int:
     if status == 0 and not args.force:
         path = best_place(args.output, card)
     card = model_files.write_model(lambda file: _save(finished, file), card, path)
+    if litert_runtime.installed():
+        litert_runtime.derive(path, card)
     evaluation.print_figures(path, card)
     shipped = path.resolve() == config.MODEL_PATH.resolve()
     own_plots = args.checkpoints / run / "plots"
@@ -147,7 +151,7 @@ def _learnt(
     import training_loop
 
     begun = args.checkpoints / "teachers" / f"{preset.start}.keras"
-    start = load_keras(begun) if preset.start else None
+    start = load_network(begun) if preset.start else None
     print(f"training {args.preset}: {preset.epochs} epochs on {lessons.source}", flush=True)
     network, progress = training_loop.train(preset, lessons, validation, folder, args.resume, start)
     return network, describe_run(args.preset, preset, progress)
@@ -165,7 +169,7 @@ def _averaged(
 
     networks = [build_model(preset) for _ in files]
     for network, file in zip(networks, files, strict=True):
-        take_weights(network, load_keras(file))
+        take_weights(network, load_network(file))
     cards = [model_files.read_card(file) for file in files]
     runs = [
         {"sha256": card["sha256"], "seed": card["recipe"]["seed"]}

@@ -13,8 +13,9 @@ from PIL import Image
 import config
 import paper
 import test_model_confidence as confidence
-from classifier import Classifier, Outputs
+from classifier import Classifier
 from load_mnist_local import Split
+from outputs import Outputs
 
 PICTURES = config.ROOT / "tests" / "pictures"
 BLACK = np.ones((28, 28, 1), np.float32)

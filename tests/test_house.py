@@ -13,10 +13,10 @@ from conftest import ROOT
 
 # A room may import rooms of lower levels only. A new room is given its level here.
 LEVELS = (
-    ("config", "image_filters", "letters", "quiet", "strokes"),
+    ("config", "image_filters", "letters", "outputs", "quiet", "strokes"),
     ("cli", "ink_parts", "metrics", "model", "model_files", "negatives"),
-    ("flat_paper",),
-    ("enhanced",),
+    ("flat_paper", "keras_runtime"),
+    ("enhanced", "litert_runtime"),
     ("utils", "classifier"),
     ("load_mnist_local", "answers", "paper", "picture_sets", "plots"),
     ("trust_plots",),

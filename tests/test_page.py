@@ -16,7 +16,8 @@ from PIL import Image
 
 import answers
 import config
-from classifier import Answer, Classifier, Outputs
+from classifier import Answer, Classifier
+from outputs import Outputs
 from page import answer_view, layout
 from utils import MalformedPicture
 

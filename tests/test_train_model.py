@@ -15,7 +15,8 @@ from PIL import Image
 
 import config
 import model_files
-from classifier import Classifier, load_keras
+from classifier import Classifier
+from keras_runtime import load_network
 from load_mnist_local import Mnist
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -138,7 +139,7 @@ def test_averaging_a_run_with_itself_gives_it_again_and_names_both(
     card, one = card_of(tmp_path), card_of(trained[0])
     # Only what batch normalisation has seen, its last two of four weights, is taken anew.
     layers = zip(
-        *(load_keras(f / "model.keras").layers for f in (tmp_path, trained[0])), strict=True
+        *(load_network(f / "model.keras").layers for f in (tmp_path, trained[0])), strict=True
     )
     for averaged, alone in layers:
         for ours, theirs in zip(averaged.get_weights()[:2], alone.get_weights()[:2], strict=True):

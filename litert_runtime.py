@@ -1,0 +1,124 @@
+"""The LiteRT runtime: a form of the Keras file that starts in a fraction of a second.
+
+It is derived from exactly one Keras file, whose digest its card records, and is never used for
+another. So a serving process needs no TensorFlow, and the Keras file stays the one truth.
+"""
+
+import contextlib
+import io
+import threading
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import config
+import keras_runtime
+import model_files
+import quiet
+from outputs import IS_DIGIT, PROBABILITIES, Outputs, Predict
+
+SUFFIX = ".litert.tflite"
+SOURCE = "derived_from"  # of a card: the SHA-256 of the Keras file
+TRIED = 64  # images on which a form must agree with the Keras file before it is kept
+AGREEMENT = 1e-5  # largest difference of an output between the two
+
+
+def installed() -> bool:
+    """Return whether LiteRT's interpreter is there."""
+    return find_spec("ai_edge_litert") is not None
+
+
+def derived_path(keras_file: Path) -> Path:
+    """Return where the LiteRT form of a Keras file lies: beside it."""
+    return keras_file.with_name(keras_file.stem + SUFFIX)
+
+
+def read_derived(keras_file: Path, card: model_files.Card) -> bytes | None:
+    """Return the LiteRT form of a Keras file, or None if it is missing, damaged or another's.
+
+    card: the Keras file's.
+    """
+    path = derived_path(keras_file)
+    try:
+        if model_files.read_card(path).get(SOURCE) != card["sha256"]:
+            return None
+        return path.read_bytes()
+    except (model_files.ModelError, OSError):
+        return None
+
+
+def derive(keras_file: Path, card: model_files.Card) -> bytes:
+    """Convert a Keras file, keep the form beside it if the disk allows, and return its bytes.
+
+    Raises ModelError if the form does not give the Keras file's answers.
+    """
+    network = keras_runtime.load_network(keras_file)
+    content = convert(network)
+    shape = (TRIED, config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
+    images = np.random.default_rng(1).random(shape, np.float32)
+    wanted, found = keras_runtime.traced(network)(images), run(content)(images)
+    for one, other in zip(wanted, found, strict=True):
+        if one is None and other is None:
+            continue
+        if one is None or other is None or not np.allclose(one, other, rtol=0, atol=AGREEMENT):
+            raise model_files.ModelError(
+                f"the LiteRT form of {keras_file} does not give its answers: serve the Keras file"
+            )
+    with contextlib.suppress(OSError):  # a read-only disk: it is made anew at the next start
+        model_files.write_model(
+            lambda file: file.write_bytes(content),
+            {SOURCE: card["sha256"]},
+            derived_path(keras_file),
+        )
+    return content
+
+
+def convert(network: Any) -> bytes:
+    """Return a Keras network as a LiteRT file, float32."""
+    tf = quiet.import_tensorflow()
+    with contextlib.redirect_stdout(io.StringIO()), quiet.notices_aside():
+        return bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+
+
+def run(content: bytes) -> Predict:
+    """Return what answers with a LiteRT file, from any thread.
+
+    An interpreter is for one thread at a time, so every thread gets its own. It takes one
+    image: batches gain nothing on a CPU.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    own = threading.local()
+
+    def interpreter() -> tuple[Any, int, dict[str, int]]:
+        if not hasattr(own, "ready"):
+            with quiet.notices_aside():
+                made = Interpreter(model_content=content, num_threads=1)
+                made.allocate_tensors()
+            runner = made.get_signature_runner()
+            (given,) = runner.get_input_details().values()
+            names = {name: part["index"] for name, part in runner.get_output_details().items()}
+            if set(names) - {IS_DIGIT} != {PROBABILITIES}:
+                (index,) = names.values()
+                names = {PROBABILITIES: index}
+            own.ready = made, given["index"], names
+        found: tuple[Any, int, dict[str, int]] = own.ready
+        return found
+
+    def predict(images: np.ndarray) -> Outputs:
+        made, given, names = interpreter()
+        said: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        for image in images:
+            made.set_tensor(given, image[None])
+            made.invoke()
+            for name, index in names.items():
+                said[name].append(made.get_tensor(index))
+        is_digit = said.get(IS_DIGIT)
+        return Outputs(
+            np.concatenate(said[PROBABILITIES]),
+            None if is_digit is None else np.concatenate(is_digit).reshape(len(images)),
+        )
+
+    return predict
