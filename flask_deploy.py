@@ -17,14 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from flask import Flask, Response, jsonify, request
 
 import answers
 import cli
 import config
 import utils
-from api import pictures, problems
+from api import open_inference, pictures, problems, reading, tensorflow_serving
 from classifier import Classifier
 
 
@@ -44,22 +43,27 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     problems.register(app, settings.max_bytes)
 
+    def classifier_of() -> Classifier:
+        return classifier
+
+    @app.before_request
+    def refuse_when_overloaded() -> None:
+        """Hold for every protocol: what a POST asks for is the model's work."""
+        if request.method == "POST" and waiting() > settings.max_queue:
+            raise problems.Overloaded("too many requests are waiting: try again in a second")
+
     @app.post("/predict")
     def predict() -> Response:
-        if waiting() > settings.max_queue:
-            raise problems.Overloaded("too many requests are waiting: try again in a second")
         method = request.args.get("preprocessing", config.DEFAULT_PREPROCESSING)
-        utils.check_method(method)
-        sources, batch = pictures.of_request(request, settings.max_batch)
-        images = _read(sources, method, settings.max_pixels)
-        found = [
-            answers.describe(answer, method, classifier) for answer in classifier.answer(images)
-        ]
+        sources, batch = pictures.of_request(request)
+        images = reading.read_pictures(sources, method, settings)
+        asked = classifier_of()
+        found = [answers.describe(answer, method, asked) for answer in asked.answer(images)]
         return jsonify({"predictions": found} if batch else found[0])
 
     @app.get("/")
     def index() -> Response:
-        return jsonify(describe_api(classifier, request.host_url))
+        return jsonify(describe_api(classifier_of(), request.host_url))
 
     @app.get("/healthz")
     def healthz() -> Response:
@@ -67,28 +71,17 @@ def create_app(
 
     @app.get("/readyz")
     def readyz() -> Response:
-        blank = np.zeros((1, config.IMAGE_SIZE, config.IMAGE_SIZE, 1), np.float32)
-        classifier.probabilities(blank)
-        return jsonify({"status": "ready", "model": classifier.version})
+        asked = classifier_of()
+        reading.check_ready(asked)
+        return jsonify({"status": "ready", "model": asked.version})
 
     @app.get("/model")
     def model_card() -> Response:
-        return jsonify(classifier.card)
+        return jsonify(classifier_of().card)
 
+    for protocol in (tensorflow_serving, open_inference):
+        protocol.register(app, classifier_of, settings)
     return app
-
-
-def _read(sources: list[utils.Source], method: str, max_pixels: int) -> np.ndarray:
-    """Bring pictures to MNIST form, (N, 28, 28, 1); a fault in a batch tells which picture."""
-    images = []
-    for number, source in enumerate(sources, 1):
-        try:
-            images.append(utils.to_mnist_form(utils.decode(source, max_pixels), method))
-        except config.ReaderError as fault:
-            if len(sources) == 1:
-                raise
-            raise type(fault)(f"picture {number} of {len(sources)}: {fault}") from None
-    return np.stack(images)
 
 
 def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
@@ -101,6 +94,8 @@ def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
             "GET /healthz": "200 while the process lives",
             "GET /readyz": "200 when the model answers",
             "GET /model": "the model's card",
+            **tensorflow_serving.routes(classifier.name),
+            **open_inference.routes(classifier.name),
         },
         "forms": pictures.FORMS,
         "example": f"curl -F file=@picture.png {url}predict",

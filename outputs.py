@@ -18,5 +18,10 @@ class Outputs(NamedTuple):
     probabilities: np.ndarray
     is_digit: np.ndarray | None = None
 
+    def by_name(self) -> dict[str, np.ndarray]:
+        """Return the outputs named and shaped as in the model file: is_digit is (N, 1) there."""
+        said = {} if self.is_digit is None else {IS_DIGIT: self.is_digit[:, np.newaxis]}
+        return {PROBABILITIES: self.probabilities} | said
+
 
 Predict = Callable[[np.ndarray], Outputs]  # of images (N, 28, 28, 1) float32, N >= 1

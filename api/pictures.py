@@ -7,7 +7,7 @@ from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 import config
-from api.problems import TooManyPictures
+from api.reading import json_kind
 from utils import MalformedPicture, Source, UnsupportedPicture
 
 FIELDS = ("file", "image")
@@ -17,28 +17,20 @@ FORMS = (
 )
 
 
-def of_request(request: Request, max_batch: int) -> tuple[list[Source], bool]:
+def of_request(request: Request) -> tuple[list[Source], bool]:
     """Return the pictures of a request, not yet decoded, and whether it is a batch.
 
-    A batch is several files, or JSON `images`, even of one. Raises MalformedPicture,
-    UnsupportedPicture, or TooManyPictures for more than `max_batch`.
+    A batch is several files, or JSON `images`, even of one. Raises MalformedPicture or
+    UnsupportedPicture.
     """
     kind = request.mimetype
     if kind == "multipart/form-data":
-        pictures, batch = _of_form(request)
-    elif kind == "application/json" or kind.endswith("+json"):
-        pictures, batch = _of_json(request)
-    elif kind.startswith("image/") or kind == "application/octet-stream":
-        pictures, batch = [request.get_data(cache=False)], False
-    else:
-        raise UnsupportedPicture(
-            f"the content type {kind or 'is missing and'} is not read: {FORMS}"
-        )
-    if len(pictures) > max_batch:
-        raise TooManyPictures(
-            f"{len(pictures)} pictures in one request: at most {max_batch} are accepted"
-        )
-    return pictures, batch
+        return _of_form(request)
+    if kind == "application/json" or kind.endswith("+json"):
+        return _of_json(request)
+    if kind.startswith("image/") or kind == "application/octet-stream":
+        return [request.get_data(cache=False)], False
+    raise UnsupportedPicture(f"the content type {kind or 'is missing and'} is not read: {FORMS}")
 
 
 def _of_form(request: Request) -> tuple[list[Source], bool]:
@@ -80,7 +72,7 @@ def _of_json(request: Request) -> tuple[list[Source], bool]:
     for picture in pictures:
         if not isinstance(picture, str):
             raise MalformedPicture(
-                f"{given[0]} holds {_json_kind(picture)}: expected base64 text or a data URL"
+                f"{given[0]} holds {json_kind(picture)}: expected base64 text or a data URL"
             )
     return pictures, given[0] == "images"
 
@@ -95,8 +87,3 @@ def _pixels(value: Any) -> np.ndarray:
     if pixels.shape != (side, side) or pixels.dtype.kind not in "iuf":
         raise MalformedPicture(f"{expected}: these are {pixels.shape} of {pixels.dtype}")
     return pixels
-
-
-def _json_kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", bool: "true or false", type(None): "null"}
-    return names.get(type(value), "a number")

@@ -1,9 +1,14 @@
-"""Errors as `application/problem+json` (RFC 9457): what was wrong, and what would be right."""
+"""Errors as `application/problem+json` (RFC 9457): what was wrong, and what would be right.
+
+At the addresses of other servers' protocols they are what those servers' clients expect:
+{"error": "<the same words>"}.
+"""
 
 import json
 import logging
+import re
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 from werkzeug.exceptions import (
     HTTPException,
     InternalServerError,
@@ -20,7 +25,17 @@ class TooManyPictures(PictureError):
     """A batch of more pictures than one request may hold."""
 
 
+class MalformedRequest(config.ReaderError):
+    """A request that does not keep to its protocol."""
+
+
+class NotServed(config.ReaderError):
+    """A model, a version of it or a way of asking it that is not here."""
+
+
 STATUS = {
+    MalformedRequest: 400,
+    NotServed: 404,
     MalformedPicture: 400,
     TooManyPictures: 413,
     UnsupportedPicture: 415,
@@ -39,6 +54,9 @@ TITLES = {
 }
 RETRY_AFTER = 1  # seconds
 
+PROTOCOLS = re.compile(r"/v[12](/|$)")  # the paths of tensorflow_serving.py and open_inference.py
+PROTOCOL_STATUS = {415: 400, 422: 400}  # those servers know of an invalid argument only
+
 log = logging.getLogger(__name__)
 
 
@@ -47,7 +65,11 @@ class Overloaded(config.ReaderError):
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """Return the response for a fault, with a title by its status and this detail."""
+    """Return the response for a fault, in the form of the protocol that the address belongs to."""
+    if PROTOCOLS.match(request.path):
+        text = json.dumps({"error": detail}) + "\n"
+        status = PROTOCOL_STATUS.get(status, status)
+        return Response(text, status, headers, content_type="application/json")
     title = TITLES.get(status, "Request refused")
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
     return Response(
@@ -58,10 +80,11 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
 def register(app: Flask, max_bytes: int) -> None:
     """Make every fault of the app's views, and Flask's own, a problem response."""
 
-    @app.errorhandler(NoInk)
-    @app.errorhandler(PictureError)
-    def picture_fault(fault: config.ReaderError) -> Response:
+    def fault_of_request(fault: config.ReaderError) -> Response:
         return problem(next(s for kind, s in STATUS.items() if isinstance(fault, kind)), str(fault))
+
+    for kind in STATUS:
+        app.register_error_handler(kind, fault_of_request)
 
     @app.errorhandler(Overloaded)
     def overloaded(fault: Overloaded) -> Response:

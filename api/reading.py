@@ -1,0 +1,141 @@
+"""What every protocol does alike: a request's body, its limits, and pictures or numbers to images.
+
+Whatever the protocol, images leave this room in MNIST form, (N, 28, 28, 1) float32 in [0, 1], and
+a fault is an exception that `problems` answers in the protocol's own form.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+from flask import Request
+
+import config
+import utils
+from api.problems import MalformedRequest, NotServed, TooManyPictures
+from classifier import BLANK_SHAPE, Classifier
+
+SIDE = config.IMAGE_SIZE
+IMAGE_SHAPES = ((SIDE, SIDE), (SIDE, SIDE, 1))
+KINDS = {dict: "an object", list: "a list", bool: "true or false", type(None): "null", str: "text"}
+
+
+def read_pictures(
+    sources: list[utils.Source], method: str, settings: config.Settings
+) -> np.ndarray:
+    """Bring pictures to MNIST form; a fault in a batch tells which picture.
+
+    method: of `utils.METHODS`. Raises TooManyPictures, and what `utils.decode` and
+    `utils.to_mnist_form` raise.
+    """
+    utils.check_method(method)
+    check_count(len(sources), "pictures", settings)
+    images = []
+    for number, source in enumerate(sources, 1):
+        try:
+            picture = utils.decode(source, settings.max_pixels)
+            images.append(utils.to_mnist_form(picture, method))
+        except config.ReaderError as fault:
+            if len(sources) == 1:
+                raise
+            raise type(fault)(f"picture {number} of {len(sources)}: {fault}") from None
+    return np.stack(images)
+
+
+def read_numbers(numbers: np.ndarray, settings: config.Settings) -> np.ndarray:
+    """Take numbers (N, 28, 28) or (N, 28, 28, 1) for images that are in MNIST form already.
+
+    Raises MalformedRequest for another shape, for no image, and for a number that is not from
+    0 to 1; TooManyPictures.
+    """
+    if numbers.shape[1:] not in IMAGE_SHAPES or not len(numbers):
+        raise MalformedRequest(
+            f"the images have the shape {list(numbers.shape)}: expected [N, {SIDE}, {SIDE}, 1] "
+            f"or [N, {SIDE}, {SIDE}], with N from 1 to {settings.max_batch}"
+        )
+    check_count(len(numbers), "images", settings)
+    wrong = ~((numbers >= 0) & (numbers <= 1))  # also where there is NaN
+    if wrong.any():
+        number = int(np.nonzero(wrong)[0][0]) + 1
+        raise MalformedRequest(
+            f"image {number} of {len(numbers)} holds {numbers[wrong][0]:g}: expected numbers from "
+            "0 to 1, ink 1 on paper 0 (brightness 0-255 is to be divided by 255)"
+        )
+    return numbers.astype(np.float32).reshape(-1, SIDE, SIDE, 1)
+
+
+def check_count(count: int, noun: str, settings: config.Settings) -> None:
+    """Raise TooManyPictures for more than one request may hold."""
+    if count > settings.max_batch:
+        raise TooManyPictures(
+            f"{count:,} {noun} in one request: at most {settings.max_batch} are accepted"
+        )
+
+
+def numbers_of(value: Any, what: str) -> np.ndarray:
+    """Return nested JSON lists of numbers as a float64 array of their shape.
+
+    what: of which a fault tells. Raises MalformedRequest for lists of unequal lengths, and for
+    anything that is not a number, true and false among them.
+    """
+    # As objects: NumPy would take true for 1, and text beside numbers for text throughout.
+    array = np.array(value, dtype=object)
+    odd = [leaf for leaf in array.ravel().tolist() if type(leaf) not in (int, float)]
+    if odd:
+        raise MalformedRequest(
+            f"{what} holds {json_kind(odd[0])} where a number was expected: send lists of equal "
+            "lengths that hold numbers only"
+        )
+    try:
+        return array.astype(np.float64)
+    except OverflowError:  # whole numbers have any size in JSON
+        raise MalformedRequest(f"{what} holds a number far above 1: expected 0 to 1") from None
+
+
+def json_kind(value: Any) -> str:
+    """Return in words what kind of JSON value this is."""
+    return KINDS.get(type(value), "a number")
+
+
+def json_object(content: bytes, expected: str) -> dict[str, Any]:
+    """Parse a JSON object; raises MalformedRequest, which says what was `expected`."""
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError) as fault:
+        place = f" ({fault})" if isinstance(fault, json.JSONDecodeError) else ""
+        raise MalformedRequest(f"the body is not valid JSON{place}: {expected}") from None
+    if not isinstance(body, dict):
+        raise MalformedRequest(f"the JSON is {json_kind(body)}, not an object: {expected}")
+    return body
+
+
+def body_of(request: Request) -> bytes:
+    """Return the whole body, whatever its content type says: these protocols' clients vary in it.
+
+    Raises MalformedRequest for a compressed one.
+    """
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding.lower() != "identity":
+        raise MalformedRequest(
+            f"the body is encoded as {encoding:.40}: send it as it is, without Content-Encoding"
+        )
+    return request.get_data(cache=False)
+
+
+def check_served(classifier: Classifier, name: str, version: str | None, served: str) -> None:
+    """Raise NotServed unless a client asks for this model, and for its version if for any.
+
+    served: what the protocol calls the only version there is.
+    """
+    if name != classifier.name:
+        raise NotServed(f"there is no model {name!r:.80}: the one here is {classifier.name}")
+    if version not in (None, served):
+        raise NotServed(
+            f"there is no version {version!r:.80} of {name}: the one here is {served}; "
+            "without /versions/… it is taken"
+        )
+
+
+def check_ready(classifier: Classifier) -> None:
+    """Have the model answer a blank image; raises what it raises if it cannot."""
+    classifier.outputs(np.zeros(BLANK_SHAPE, np.float32))
