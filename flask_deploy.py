@@ -4,7 +4,8 @@
     curl -F file=@tests/pictures/eight.png http://127.0.0.1:5000/predict
 
 By default waitress serves (pure Python, the same on Linux, macOS and Windows), in one process
-whose threads share the model: TensorFlow and Pillow leave Python's lock while they work.
+whose threads share the model: LiteRT and Pillow leave Python's lock while they work. A new model
+file takes the old one's place while it serves.
 """
 
 import logging
@@ -24,15 +25,16 @@ import cli
 import config
 import utils
 from api import open_inference, pictures, problems, reading, tensorflow_serving
+from api.live_model import LiveModel
 from classifier import Classifier
 
 
 def create_app(
-    classifier: Classifier,
+    model: Classifier | LiveModel,
     settings: config.Settings | None = None,
     waiting: Callable[[], int] = lambda: 0,
 ) -> Flask:
-    """Return the WSGI application that answers with this classifier.
+    """Return the WSGI application that answers with this model, or with what it is by then.
 
     waiting: how many requests wait for a thread, if the server can tell; beyond
     `settings.max_queue` a further one is answered 503.
@@ -44,7 +46,7 @@ def create_app(
     problems.register(app, settings.max_bytes)
 
     def classifier_of() -> Classifier:
-        return classifier
+        return model() if isinstance(model, LiveModel) else model
 
     @app.before_request
     def refuse_when_overloaded() -> None:
@@ -102,7 +104,7 @@ def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
     }
 
 
-def serve(classifier: Classifier, settings: config.Settings) -> None:
+def serve(model: LiveModel, settings: config.Settings) -> None:
     """Serve with waitress until SIGTERM or Ctrl-C."""
     import waitress
 
@@ -110,7 +112,7 @@ def serve(classifier: Classifier, settings: config.Settings) -> None:
         raise SystemExit(0)
 
     dispatcher: Any = None
-    app = create_app(classifier, settings, lambda: len(dispatcher.queue))
+    app = create_app(model, settings, lambda: len(dispatcher.queue))
     try:
         server = waitress.create_server(
             app,
@@ -154,15 +156,17 @@ def _work(args: Namespace) -> int:
     if not args.debug or os.environ.get("WERKZEUG_RUN_MAIN") is None:
         cli.check_port(args.host, args.port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    classifier = Classifier.load(args.model)
+    model = LiveModel(args.model)
+    classifier = model()
     print(
         f"model {classifier.name} {classifier.version} loaded, served by {classifier.runtime}",
         flush=True,
     )
+    model.watch()
     if args.debug:
-        create_app(classifier, settings).run(args.host, args.port, debug=True)
+        create_app(model, settings).run(args.host, args.port, debug=True)
     else:
-        serve(classifier, settings)
+        serve(model, settings)
     return 0
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from api_server import EIGHT, ask, start, wait_until_ready
+from conftest import free_port
 from two_outputs import write_model
 
 import config
@@ -93,3 +95,24 @@ def test_no_request_is_lost_while_models_change(model: Path) -> None:
     asking.join(timeout=30)
     assert answered[0] == answered[-1] == first
     assert len(set(answered)) == 2
+
+
+@pytest.mark.slow
+def test_a_running_server_takes_a_new_model_and_loses_no_request(model: Path) -> None:
+    port = free_port()
+    process = start(port, "--model", str(model))
+    try:
+        wait_until_ready(process, port)
+        versions, statuses = [ask(port, EIGHT)[1]["model"]["version"]], set()
+        write_model(model)
+        deadline = time.monotonic() + 60
+        while len(set(versions)) < 2 and time.monotonic() < deadline:
+            status, answer = ask(port, EIGHT)
+            statuses.add(status)
+            versions.append(answer["model"]["version"])
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=30)
+    assert statuses == {200}
+    assert versions[-1] == model_files.digest(model)[:12] != versions[0]
+    assert f"{versions[-1]} answers now" in output
