@@ -120,6 +120,7 @@ class Preset:
     pool: PoolRecipe | None = None  # None: MNIST's digits, bent anew in every epoch
     parts: int = 1  # of the pool, one an epoch
     fresh: float = 0.0  # share of a batch that is MNIST, bent anew, in place of the pool's
+    last: bool = False  # keep the last epoch, not the best on validation: it is to be averaged
     start: str | None = None  # of the teachers: the model whose weights are gone on from
     teachers: tuple[str, ...] = ()  # in models/checkpoints/teachers: whose answers are learnt
     taught: float = 0.7  # share of an answer that the teachers give; the label gives the rest
@@ -187,6 +188,7 @@ PRESETS = {
         weight_decay=2e-2,
         pool=LATER_POOL,
         fresh=0.5625,
+        last=True,
         start="broad",
         teachers=("standard", "wide", "broad"),
     ),
@@ -196,10 +198,11 @@ PRESETS = {
         (32, 56, 80, 128, 128),
         6,
         VARIED,
-        learning_rate=7e-4,
+        learning_rate=1e-3,
         weight_decay=2e-2,
         pool=LATER_POOL,
         fresh=0.6875,
+        last=True,
         start="mixed",
         teachers=("standard", "wide", "broad"),
         taught=0.3,
