@@ -7,6 +7,7 @@ PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint req
 MODEL := models/mnist_cnn.keras
 TEACHERS := models/checkpoints/teachers
 RUNS := models/checkpoints/runs
+SEEDS = $(foreach seed,1 2 3,$(RUNS)/$(1)-$(seed).keras)
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
@@ -56,10 +57,17 @@ $(TEACHERS)/%.keras: | $(VENV)/ready
 
 $(TEACHERS)/broad.keras: $(TEACHERS)/pooled.keras
 
-$(RUNS)/best-%.keras: $(TEACHERS)/broad.keras
-	$(PY) train_model.py --preset best --seed $* $(call RESUMED,best-$*) --output $@
+$(RUNS)/%.keras: | $(VENV)/ready  # NAME-SEED: one of the runs that are averaged
+	$(PY) train_model.py --preset $(word 1,$(subst -, ,$*)) --seed $(word 2,$(subst -, ,$*)) $(call RESUMED,$*) --output $@
 
-campaign: $(foreach seed,1 2 3,$(RUNS)/best-$(seed).keras)  ## train the shipped model and its teachers (hours; goes on where it was stopped)
+$(call SEEDS,mixed): $(TEACHERS)/broad.keras
+
+$(TEACHERS)/mixed.keras: $(call SEEDS,mixed)
+	$(PY) train_model.py --preset mixed --average $^ --output $@
+
+$(call SEEDS,best): $(TEACHERS)/mixed.keras
+
+campaign: $(call SEEDS,best)  ## train the shipped model and its teachers (hours; goes on where it was stopped)
 	$(PY) train_model.py --preset best --average $^
 
 evaluate: $(VENV)/ready  ## the shipped model's figures on validation and test set

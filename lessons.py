@@ -22,9 +22,6 @@ from classifier import KERAS, Classifier
 from load_mnist_local import Split
 from training_pool import NO_DIGIT, Pool
 
-TAUGHT = 0.7  # share of an answer that the teachers give; the label gives the rest
-SMOOTHED = 0.02  # share of an answer spread over all digits, for shapes no teacher knows
-DOUBT = 0.2  # weight of "it could be any digit" for no digit (Hendrycks et al. 2019)
 DIGITNESS = 0.5  # weight of the loss of "is this one digit?"
 TARGETS = config.CLASSES + 1
 
@@ -52,7 +49,7 @@ def lessons_for(preset: config.Preset, train: Split, folder: Path, teachers: Pat
         )
     found = [Classifier.load(teachers / f"{name}.keras", KERAS) for name in preset.teachers]
     pool = training_pool.build(preset.pool, train, folder)
-    answers = answers_to(pool, found, folder)
+    answers = answers_to(pool, found, folder, preset)
     if preset.fresh:
         return fresh_lessons(preset, train, pool, answers, found)
     steps = len(pool) // preset.parts // preset.batch_size
@@ -88,7 +85,7 @@ def fresh_lessons(
     ) -> tuple[tf.Tensor, tf.Tensor]:
         said = tf.numpy_function(lambda x: _taught(x, heard), [images], tf.float32)
         said.set_shape((count, config.CLASSES))
-        shares = TAUGHT * said + (1 - TAUGHT) * labels
+        shares = preset.taught * said + (1 - preset.taught) * labels
         taught = tf.concat([shares, tf.ones((count, 1))], axis=1)
         return tf.concat([images, made_images], 0), tf.concat([taught, made_answers], 0)
 
@@ -113,17 +110,19 @@ def _taught(images: np.ndarray, teachers: list[Classifier]) -> np.ndarray:
     return np.mean(said, axis=0).astype(np.float32)
 
 
-def answers_to(pool: Pool, teachers: list[Classifier], folder: Path) -> np.ndarray:
+def answers_to(
+    pool: Pool, teachers: list[Classifier], folder: Path, preset: config.Preset
+) -> np.ndarray:
     """Return the answers (N, 11) float32 to be learnt: ten shares, and whether it is one digit.
 
-    Shares sum to 1, or for no digit to DOUBT. A teacher that cannot tell a digit from none was
-    taught by MNIST alone, and is not asked about digits in other people's shapes.
+    Shares sum to 1, or for no digit to `preset.doubt`. A teacher that cannot tell a digit from
+    none was taught by MNIST alone, and is not asked about digits in other people's shapes.
     """
     digits = pool.labels != NO_DIGIT
     answers = np.zeros((len(pool), TARGETS), np.float32)
-    answers[digits, pool.labels[digits]] = 1 - SMOOTHED
-    answers[digits, : config.CLASSES] += SMOOTHED / config.CLASSES
-    answers[~digits, : config.CLASSES] = DOUBT / config.CLASSES
+    answers[digits, pool.labels[digits]] = 1 - preset.smoothed
+    answers[digits, : config.CLASSES] += preset.smoothed / config.CLASSES
+    answers[~digits, : config.CLASSES] = preset.doubt / config.CLASSES
     answers[digits, config.CLASSES] = 1.0
     drawn = pool.kinds == training_pool.KINDS.index("strokes")
     for chosen in (digits & ~drawn, digits & drawn):
@@ -131,7 +130,8 @@ def answers_to(pool: Pool, teachers: list[Classifier], folder: Path) -> np.ndarr
         if heard:
             said = np.mean([_said(teacher, pool, chosen, folder) for teacher in heard], axis=0)
             labels = np.eye(config.CLASSES, dtype=np.float32)[pool.labels[chosen]]
-            answers[chosen, : config.CLASSES] = TAUGHT * said + (1 - TAUGHT) * labels
+            shares = preset.taught * said + (1 - preset.taught) * labels
+            answers[chosen, : config.CLASSES] = shares
     return answers
 
 

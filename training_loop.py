@@ -29,7 +29,7 @@ class Progress:
 
     recipe: str  # the preset and what it is trained on: a resumed run must have the same
     epochs_done: int
-    best_epoch: int  # counted from 1
+    best_epoch: int  # the one that is kept, counted from 1
     seconds: float
     loss: list[float]
     validation_loss: list[float]
@@ -216,7 +216,8 @@ class Watch(keras.callbacks.Callback):
         known.epochs_done = epoch + 1
         known.dropout = keras.ops.convert_to_numpy(_dropout_state(self.model)).tolist()
         # By loss, not accuracy: near the end a dozen hard images decide that, by chance.
-        known.best_epoch = 1 + int(np.argmin(known.validation_loss))
+        least = 1 + int(np.argmin(known.validation_loss))
+        known.best_epoch = known.epochs_done if self.preset.last else least
         known.seconds = time.monotonic() - self.started
         self.checkpoints.save(known, self.model)
         left = known.seconds / known.epochs_done * (self.preset.epochs - known.epochs_done)
@@ -224,7 +225,7 @@ class Watch(keras.callbacks.Callback):
         tqdm.write(
             f"epoch {known.epochs_done}/{self.preset.epochs}  loss {known.loss[-1]:.4f}  "
             f"validation {100 * known.validation_accuracy[-1]:.2f}%  "
-            f"(loss {known.validation_loss[-1]:.4f}, least in epoch {known.best_epoch})  "
+            f"(loss {known.validation_loss[-1]:.4f}, least in epoch {least})  "
             f"{rate:,.0f} img/s  {int(left) // 60}:{int(left) % 60:02d} left"
         )
         sys.stdout.flush()

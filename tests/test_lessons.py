@@ -19,6 +19,8 @@ PRESET = replace(
     epochs=4,
     parts=2,
     pool=config.PoolRecipe(1, 1, 1, 1, config.MILD),
+    taught=0.7,
+    doubt=0.2,
 )
 
 
@@ -42,28 +44,28 @@ def pool(mnist: Mnist) -> Pool:
 def test_answers_without_teachers_are_the_labels(
     room: ModuleType, pool: Pool, tmp_path: Path
 ) -> None:
-    answers = room.answers_to(pool, [], tmp_path)
+    answers = room.answers_to(pool, [], tmp_path, PRESET)
     assert answers.shape == (40, 11)
     digits = pool.labels != NO_DIGIT
     np.testing.assert_array_equal(answers[digits, :10].argmax(axis=1), pool.labels[digits])
     np.testing.assert_allclose(answers[digits, :10].sum(axis=1), 1, atol=1e-6)
-    np.testing.assert_allclose(answers[~digits, :10], room.DOUBT / 10)
+    np.testing.assert_allclose(answers[~digits, :10], PRESET.doubt / 10)
     np.testing.assert_array_equal(answers[:, 10], digits)
 
 
 def test_teachers_are_heard_on_the_digits_they_know_and_on_no_other_picture(
     room: ModuleType, pool: Pool, classifier: Classifier, tmp_path: Path
 ) -> None:
-    alone = room.answers_to(pool, [], tmp_path)
-    taught = room.answers_to(pool, [classifier], tmp_path)
+    alone = room.answers_to(pool, [], tmp_path, PRESET)
+    taught = room.answers_to(pool, [classifier], tmp_path, PRESET)
     known = pool.kinds < (3 if classifier.tells_digits else 2)
     said = classifier.probabilities(pool.images[known][..., None] / np.float32(255))
     labels = np.eye(10)[pool.labels[known]]
-    expected = room.TAUGHT * said + (1 - room.TAUGHT) * labels
+    expected = PRESET.taught * said + (1 - PRESET.taught) * labels
     np.testing.assert_allclose(taught[known, :10], expected, atol=1e-5)
     np.testing.assert_array_equal(taught[~known], alone[~known])
     # What was said is kept, and said again.
-    np.testing.assert_array_equal(room.answers_to(pool, [classifier], tmp_path), taught)
+    np.testing.assert_array_equal(room.answers_to(pool, [classifier], tmp_path, PRESET), taught)
 
 
 def test_two_parts_see_every_image_once_and_can_be_resumed(room: ModuleType, pool: Pool) -> None:
@@ -98,7 +100,7 @@ def test_images_are_moved_by_a_pixel_at_most(room: ModuleType, pool: Pool) -> No
 def test_the_loss_is_least_for_the_answers_themselves(room: ModuleType) -> None:
     answers = np.zeros((2, 11), np.float32)
     answers[0, 3] = answers[0, 10] = 1.0
-    answers[1, :10] = room.DOUBT / 10
+    answers[1, :10] = PRESET.doubt / 10
     right = np.zeros((2, 11), np.float32)
     right[0, 3], right[0, 10], right[1, 10] = 12, 12, -12
     wrong = right.copy()
@@ -106,7 +108,7 @@ def test_the_loss_is_least_for_the_answers_themselves(room: ModuleType) -> None:
     sure = right.copy()
     sure[1, 5] = 12
     best = room.taught_loss(answers, right).numpy()
-    np.testing.assert_allclose(best, [0, room.DOUBT * np.log(10)], atol=1e-3)
+    np.testing.assert_allclose(best, [0, PRESET.doubt * np.log(10)], atol=1e-3)
     assert (room.taught_loss(answers, wrong).numpy() > best + 3).all()
     assert room.taught_loss(answers, sure).numpy()[1] > best[1] + 1
 
@@ -131,13 +133,13 @@ def test_bent_digits_are_answered_by_those_who_learnt_from_them_alone(
     assert lessons.steps == len(mnist.train) // 4
     images, answers = next(iter(lessons.batches(0)))
     assert images.shape == (8, 28, 28, 1)
-    assert (answers.numpy()[:4, 3] >= room.TAUGHT - 1e-6).all()
+    assert (answers.numpy()[:4, 3] >= PRESET.taught - 1e-6).all()
     np.testing.assert_allclose(answers.numpy()[:4, :10].sum(axis=1), 1, atol=1e-6)
     assert (answers.numpy()[:4, 10] == 1).all()
     assert not answers.numpy()[4:].any()  # as the pool was told
     lessons = room.fresh_lessons(preset, mnist.train, pool, told, [broad])
     _, answers = next(iter(lessons.batches(0)))
-    assert (answers.numpy()[:4, 8] >= room.TAUGHT - 1e-6).all()
+    assert (answers.numpy()[:4, 8] >= PRESET.taught - 1e-6).all()
 
 
 def test_a_missing_teacher_is_named(room: ModuleType, mnist: Mnist, tmp_path: Path) -> None:
