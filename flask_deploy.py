@@ -24,7 +24,7 @@ import answers
 import cli
 import config
 import utils
-from api import pictures, problems
+from api import guard, logs, metrics, pictures, problems, stages
 from classifier import Classifier
 
 
@@ -43,6 +43,9 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     problems.register(app, settings.max_bytes)
+    logs.register(app)
+    metrics.register(app)
+    guard.register(app, settings)
 
     @app.post("/predict")
     def predict() -> Response:
@@ -51,10 +54,12 @@ def create_app(
         method = request.args.get("preprocessing", config.DEFAULT_PREPROCESSING)
         utils.check_method(method)
         sources, batch = pictures.of_request(request, settings.max_batch)
+        stages.note_request(len(sources), method)
         images = _read(sources, method, settings.max_pixels)
-        found = [
-            answers.describe(answer, method, classifier) for answer in classifier.answer(images)
-        ]
+        with stages.timed("infer"):
+            answered = classifier.answer(images)
+        stages.note_answers(answered)
+        found = [answers.describe(answer, method, classifier) for answer in answered]
         return jsonify({"predictions": found} if batch else found[0])
 
     @app.get("/")
@@ -83,7 +88,10 @@ def _read(sources: list[utils.Source], method: str, max_pixels: int) -> np.ndarr
     images = []
     for number, source in enumerate(sources, 1):
         try:
-            images.append(utils.to_mnist_form(utils.decode(source, max_pixels), method))
+            with stages.timed("decode"):
+                picture = utils.decode(source, max_pixels)
+            with stages.timed("preprocess"):
+                images.append(utils.to_mnist_form(picture, method))
         except config.ReaderError as fault:
             if len(sources) == 1:
                 raise
@@ -101,6 +109,7 @@ def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
             "GET /healthz": "200 while the process lives",
             "GET /readyz": "200 when the model answers",
             "GET /model": "the model's card",
+            "GET /metrics": "what was counted and timed, for Prometheus",
         },
         "forms": pictures.FORMS,
         "example": f"curl -F file=@picture.png {url}predict",
@@ -132,7 +141,9 @@ def serve(classifier: Classifier, settings: config.Settings) -> None:
     # Its warnings tell of every request that waits; how many may is our own limit.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, stop)
-    print(f"serving on http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
+    logs.tell(
+        f"serving on http://{settings.host}:{settings.port} (Ctrl-C ends it)", settings.log_format
+    )
     server.run()
 
 
@@ -148,21 +159,32 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
         default=settings.workers,
         help="threads that answer requests",
     )
+    add(
+        "--log-format",
+        choices=config.LOG_FORMATS,
+        default=settings.log_format,
+        help="lines for a person, or one JSON object a record",
+    )
     add("--debug", action="store_true", help="Flask's development server, which reloads on edits")
     return parser
 
 
 def _work(args: Namespace) -> int:
     settings = replace(
-        config.settings(), host=args.host, port=args.port, model=args.model, workers=args.workers
+        config.settings(),
+        host=args.host,
+        port=args.port,
+        model=args.model,
+        workers=args.workers,
+        log_format=args.log_format,
     )
     if not args.debug or os.environ.get("WERKZEUG_RUN_MAIN") is None:
         cli.check_port(args.host, args.port)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logs.set_up(settings.log_format)
     classifier = Classifier.load(args.model)
-    print(
+    logs.tell(
         f"model {classifier.name} {classifier.version} loaded, served by {classifier.runtime}",
-        flush=True,
+        settings.log_format,
     )
     if args.debug:
         create_app(classifier, settings).run(args.host, args.port, debug=True)

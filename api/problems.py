@@ -1,7 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457): what was wrong, and what would be right."""
 
 import json
-import logging
 
 from flask import Flask, Response
 from werkzeug.exceptions import (
@@ -12,6 +11,7 @@ from werkzeug.exceptions import (
 )
 
 import config
+from api import logs, stages
 from enhanced import NoInk
 from utils import MalformedPicture, PictureError, UnreadablePicture, UnsupportedPicture
 
@@ -29,6 +29,7 @@ STATUS = {
 }
 TITLES = {
     400: "Malformed request",
+    401: "Key missing or wrong",
     404: "Not found",
     405: "Method not allowed",
     413: "Too large",
@@ -39,17 +40,31 @@ TITLES = {
 }
 RETRY_AFTER = 1  # seconds
 
-log = logging.getLogger(__name__)
-
 
 class Overloaded(config.ReaderError):
     """More requests wait than would be answered in good time."""
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """Return the response for a fault, with a title by its status and this detail."""
+class NoKey(config.ReaderError):
+    """A request without the key that this API asks for, or with another."""
+
+
+def problem(
+    status: int, detail: str, headers: dict[str, str] | None = None, kind: str = "Other"
+) -> Response:
+    """Return the response for a fault, with a title by its status and this detail.
+
+    kind: the fault's class, by which it is counted and logged.
+    """
+    stages.watch().problem = kind
     title = TITLES.get(status, "Request refused")
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": logs.request_id(),
+    }
     return Response(
         json.dumps(body) + "\n", status, headers, content_type="application/problem+json"
     )
@@ -61,17 +76,21 @@ def register(app: Flask, max_bytes: int) -> None:
     @app.errorhandler(NoInk)
     @app.errorhandler(PictureError)
     def picture_fault(fault: config.ReaderError) -> Response:
-        return problem(next(s for kind, s in STATUS.items() if isinstance(fault, kind)), str(fault))
+        status = next(s for kind, s in STATUS.items() if isinstance(fault, kind))
+        return problem(status, str(fault), kind=type(fault).__name__)
 
     @app.errorhandler(Overloaded)
     def overloaded(fault: Overloaded) -> Response:
-        return problem(503, str(fault), {"Retry-After": str(RETRY_AFTER)})
+        return problem(503, str(fault), {"Retry-After": str(RETRY_AFTER)}, "Overloaded")
+
+    @app.errorhandler(NoKey)
+    def no_key(fault: NoKey) -> Response:
+        return problem(401, str(fault), {"WWW-Authenticate": "Bearer"}, "NoKey")
 
     @app.errorhandler(HTTPException)
     def http_fault(fault: HTTPException) -> Response:
         detail = fault.description or "the request was refused"
         if isinstance(fault, InternalServerError):
-            log.error("unexpected fault", exc_info=fault.original_exception)
             detail = "an unexpected fault on the server; it was logged there"
         elif isinstance(fault, RequestEntityTooLarge):
             detail = f"the request is too large: at most {max_bytes:,} bytes are accepted"
@@ -80,4 +99,4 @@ def register(app: Flask, max_bytes: int) -> None:
         elif isinstance(fault, MethodNotAllowed):
             detail = f"this address answers {', '.join(sorted(fault.valid_methods or []))} only"
         kept = {k: v for k, v in fault.get_headers() if k in ("Allow", "Retry-After")}
-        return problem(fault.code or 500, detail, kept)
+        return problem(fault.code or 500, detail, kept, type(fault).__name__)
