@@ -130,12 +130,16 @@ class Classifier:
 
     def answer(self, images: np.ndarray) -> list[Answer]:
         """Return one Answer an image; images as for `outputs`."""
-        probabilities, is_digit = self.outputs(images)
-        said = [None] * len(probabilities) if is_digit is None else is_digit.tolist()
-        return [
-            Answer(tuple(row), digit)
-            for row, digit in zip(probabilities.tolist(), said, strict=True)
-        ]
+        return answers_from(self.outputs(images))
+
+
+def answers_from(outputs: Outputs) -> list[Answer]:
+    """Return one Answer an image of what a model said."""
+    probabilities, is_digit = outputs
+    said = [None] * len(probabilities) if is_digit is None else is_digit.tolist()
+    return [
+        Answer(tuple(row), digit) for row, digit in zip(probabilities.tolist(), said, strict=True)
+    ]
 
 
 def _keras(path: Path, card: model_files.Card) -> Predict:

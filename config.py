@@ -5,8 +5,9 @@ Constants hold the defaults. What a deployer changes is read from the environmen
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -227,8 +228,27 @@ class Settings:
     max_bytes: int = 16 * 1024 * 1024  # of one request's body
     max_pixels: int = 50_000_000  # of one decoded picture
     max_batch: int = 64  # pictures a request
+    log_format: str = "text"
+    # What callers must show; none is asked for if empty. Not in repr, which may be logged.
+    api_key: str = field(default="", repr=False)
+    cors_origins: tuple[str, ...] = ()  # whose pages in a browser may ask; commas between them
 
 
+LOG_FORMATS = ("text", "json")
+TEXTS = {  # the settings whose text must be of a form: that, in words, and an example
+    "log_format": ("|".join(LOG_FORMATS), " or ".join(LOG_FORMATS), "json"),
+    "api_key": (  # RFC 6750: what a header can carry
+        r"[A-Za-z0-9._~+/-]+=*",
+        "letters, digits and . _ ~ + / - with = at the end only",
+        "a long random text",
+    ),
+    "cors_origins": (
+        r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?",
+        "origins as a browser sends them, without a path, such as https://example.org",
+        "https://example.org",
+    ),
+}
+SECRET = ("api_key",)  # never shown, not even when it is refused
 LIMITS = {"port": (1, 65_535), "page_port": (1, 65_535)}
 DEFAULT_LIMIT = (1, 2**31 - 1)
 
@@ -240,19 +260,28 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     environ = os.environ if environ is None else environ
     given: dict[str, Any] = {}
-    for field in fields(Settings):
-        variable = f"MNIST_{field.name.upper()}"
+    for known in fields(Settings):
+        variable = f"MNIST_{known.name.upper()}"
         if variable in environ:
-            given[field.name] = _parse(variable, environ[variable], field.name, field.default)
+            given[known.name] = _parse(variable, environ[variable], known.name, known.default)
     return Settings(**given)
 
 
 def _parse(variable: str, text: str, name: str, default: Any) -> Any:
     if not text.strip():
-        raise ConfigError(f"{variable} is empty: unset it, or give a value such as {default}")
-    if not isinstance(default, int):
-        return type(default)(text) if isinstance(default, str) else Path(text)
-    return whole_number(variable, name)(text)
+        example = TEXTS[name][2] if name in TEXTS else default
+        raise ConfigError(f"{variable} is empty: unset it, or give a value such as {example}")
+    if isinstance(default, int):
+        return whole_number(variable, name)(text)
+    if isinstance(default, Path):
+        return Path(text)
+    parts = tuple(part.strip() for part in text.split(",")) if default == () else (text,)
+    if name in TEXTS:
+        form, expected, _ = TEXTS[name]
+        if not all(re.fullmatch(form, part) for part in parts):
+            what = "cannot be used" if name in SECRET else f"is {text!r}"
+            raise ConfigError(f"{variable} {what}: expected {expected}")
+    return parts if default == () else text
 
 
 def whole_number(label: str, name: str) -> Callable[[str], int]:

@@ -24,9 +24,18 @@ import answers
 import cli
 import config
 import utils
-from api import open_inference, pictures, problems, reading, tensorflow_serving
+from api import (
+    guard,
+    logs,
+    metrics,
+    open_inference,
+    pictures,
+    problems,
+    reading,
+    tensorflow_serving,
+)
 from api.live_model import LiveModel
-from classifier import Classifier
+from classifier import Classifier, answers_from
 
 
 def create_app(
@@ -44,6 +53,9 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     problems.register(app, settings.max_bytes)
+    logs.register(app)
+    metrics.register(app)
+    guard.register(app, settings)
 
     def classifier_of() -> Classifier:
         return model() if isinstance(model, LiveModel) else model
@@ -60,7 +72,8 @@ def create_app(
         sources, batch = pictures.of_request(request)
         images = reading.read_pictures(sources, method, settings)
         asked = classifier_of()
-        found = [answers.describe(answer, method, asked) for answer in asked.answer(images)]
+        answered = answers_from(reading.outputs_of(asked, images))
+        found = [answers.describe(answer, method, asked) for answer in answered]
         return jsonify({"predictions": found} if batch else found[0])
 
     @app.get("/")
@@ -96,6 +109,7 @@ def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
             "GET /healthz": "200 while the process lives",
             "GET /readyz": "200 when the model answers",
             "GET /model": "the model's card",
+            "GET /metrics": "what was counted and timed, for Prometheus",
             **tensorflow_serving.routes(classifier.name),
             **open_inference.routes(classifier.name),
         },
@@ -129,7 +143,9 @@ def serve(model: LiveModel, settings: config.Settings) -> None:
     # Its warnings tell of every request that waits; how many may is our own limit.
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
     signal.signal(signal.SIGTERM, stop)
-    print(f"serving on http://{settings.host}:{settings.port} (Ctrl-C ends it)", flush=True)
+    logs.tell(
+        f"serving on http://{settings.host}:{settings.port} (Ctrl-C ends it)", settings.log_format
+    )
     server.run()
 
 
@@ -145,22 +161,33 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
         default=settings.workers,
         help="threads that answer requests",
     )
+    add(
+        "--log-format",
+        choices=config.LOG_FORMATS,
+        default=settings.log_format,
+        help="lines for a person, or one JSON object a record",
+    )
     add("--debug", action="store_true", help="Flask's development server, which reloads on edits")
     return parser
 
 
 def _work(args: Namespace) -> int:
     settings = replace(
-        config.settings(), host=args.host, port=args.port, model=args.model, workers=args.workers
+        config.settings(),
+        host=args.host,
+        port=args.port,
+        model=args.model,
+        workers=args.workers,
+        log_format=args.log_format,
     )
     if not args.debug or os.environ.get("WERKZEUG_RUN_MAIN") is None:
         cli.check_port(args.host, args.port)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logs.set_up(settings.log_format)
     model = LiveModel(args.model)
     classifier = model()
-    print(
+    logs.tell(
         f"model {classifier.name} {classifier.version} loaded, served by {classifier.runtime}",
-        flush=True,
+        settings.log_format,
     )
     model.watch()
     if args.debug:

@@ -86,7 +86,7 @@ def register(
         header = request.headers.get(tensors.HEADER_LENGTH)
         asked, binary = tensors.split(reading.body_of(request), header, EXPECTED)
         said = {"model_name": classifier.name, "model_version": classifier.version, **_id(asked)}
-        outputs = classifier.outputs(_images(asked, binary, settings)).by_name()
+        outputs = reading.outputs_of(classifier, _images(asked, binary, settings)).by_name()
         wanted = _wanted(asked, list(outputs))
         return tensors.response(said, {name: outputs[name] for name in wanted}, wanted)
 

@@ -5,7 +5,6 @@ At the addresses of other servers' protocols they are what those servers' client
 """
 
 import json
-import logging
 import re
 
 from flask import Flask, Response, request
@@ -17,6 +16,7 @@ from werkzeug.exceptions import (
 )
 
 import config
+from api import logs, stages
 from enhanced import NoInk
 from utils import MalformedPicture, PictureError, UnreadablePicture, UnsupportedPicture
 
@@ -44,6 +44,7 @@ STATUS = {
 }
 TITLES = {
     400: "Malformed request",
+    401: "Key missing or wrong",
     404: "Not found",
     405: "Method not allowed",
     413: "Too large",
@@ -57,21 +58,35 @@ RETRY_AFTER = 1  # seconds
 PROTOCOLS = re.compile(r"/v[12](/|$)")  # the paths of tensorflow_serving.py and open_inference.py
 PROTOCOL_STATUS = {415: 400, 422: 400}  # those servers know of an invalid argument only
 
-log = logging.getLogger(__name__)
-
 
 class Overloaded(config.ReaderError):
     """More requests wait than would be answered in good time."""
 
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    """Return the response for a fault, in the form of the protocol that the address belongs to."""
+class NoKey(config.ReaderError):
+    """A request without the key that this API asks for, or with another."""
+
+
+def problem(
+    status: int, detail: str, headers: dict[str, str] | None = None, kind: str = "Other"
+) -> Response:
+    """Return the response for a fault, in the form of the protocol that the address belongs to.
+
+    kind: the fault's class, by which it is counted and logged.
+    """
+    stages.watch().problem = kind
     if PROTOCOLS.match(request.path):
         text = json.dumps({"error": detail}) + "\n"
         status = PROTOCOL_STATUS.get(status, status)
         return Response(text, status, headers, content_type="application/json")
     title = TITLES.get(status, "Request refused")
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "request_id": logs.request_id(),
+    }
     return Response(
         json.dumps(body) + "\n", status, headers, content_type="application/problem+json"
     )
@@ -81,20 +96,24 @@ def register(app: Flask, max_bytes: int) -> None:
     """Make every fault of the app's views, and Flask's own, a problem response."""
 
     def fault_of_request(fault: config.ReaderError) -> Response:
-        return problem(next(s for kind, s in STATUS.items() if isinstance(fault, kind)), str(fault))
+        status = next(s for kind, s in STATUS.items() if isinstance(fault, kind))
+        return problem(status, str(fault), kind=type(fault).__name__)
 
     for kind in STATUS:
         app.register_error_handler(kind, fault_of_request)
 
     @app.errorhandler(Overloaded)
     def overloaded(fault: Overloaded) -> Response:
-        return problem(503, str(fault), {"Retry-After": str(RETRY_AFTER)})
+        return problem(503, str(fault), {"Retry-After": str(RETRY_AFTER)}, "Overloaded")
+
+    @app.errorhandler(NoKey)
+    def no_key(fault: NoKey) -> Response:
+        return problem(401, str(fault), {"WWW-Authenticate": "Bearer"}, "NoKey")
 
     @app.errorhandler(HTTPException)
     def http_fault(fault: HTTPException) -> Response:
         detail = fault.description or "the request was refused"
         if isinstance(fault, InternalServerError):
-            log.error("unexpected fault", exc_info=fault.original_exception)
             detail = "an unexpected fault on the server; it was logged there"
         elif isinstance(fault, RequestEntityTooLarge):
             detail = f"the request is too large: at most {max_bytes:,} bytes are accepted"
@@ -103,4 +122,4 @@ def register(app: Flask, max_bytes: int) -> None:
         elif isinstance(fault, MethodNotAllowed):
             detail = f"this address answers {', '.join(sorted(fault.valid_methods or []))} only"
         kept = {k: v for k, v in fault.get_headers() if k in ("Allow", "Retry-After")}
-        return problem(fault.code or 500, detail, kept)
+        return problem(fault.code or 500, detail, kept, type(fault).__name__)

@@ -12,8 +12,10 @@ from flask import Request
 
 import config
 import utils
+from api import stages
 from api.problems import MalformedRequest, NotServed, TooManyPictures
 from classifier import BLANK_SHAPE, Classifier
+from outputs import Outputs
 
 SIDE = config.IMAGE_SIZE
 IMAGE_SHAPES = ((SIDE, SIDE), (SIDE, SIDE, 1))
@@ -30,11 +32,14 @@ def read_pictures(
     """
     utils.check_method(method)
     check_count(len(sources), "pictures", settings)
+    stages.note_request(len(sources), method)
     images = []
     for number, source in enumerate(sources, 1):
         try:
-            picture = utils.decode(source, settings.max_pixels)
-            images.append(utils.to_mnist_form(picture, method))
+            with stages.timed("decode"):
+                picture = utils.decode(source, settings.max_pixels)
+            with stages.timed("preprocess"):
+                images.append(utils.to_mnist_form(picture, method))
         except config.ReaderError as fault:
             if len(sources) == 1:
                 raise
@@ -61,7 +66,16 @@ def read_numbers(numbers: np.ndarray, settings: config.Settings) -> np.ndarray:
             f"image {number} of {len(numbers)} holds {numbers[wrong][0]:g}: expected numbers from "
             "0 to 1, ink 1 on paper 0 (brightness 0-255 is to be divided by 255)"
         )
+    stages.note_request(len(numbers), "none")
     return numbers.astype(np.float32).reshape(-1, SIDE, SIDE, 1)
+
+
+def outputs_of(classifier: Classifier, images: np.ndarray) -> Outputs:
+    """Return what the model says of images in MNIST form; timed, and noted for those who watch."""
+    with stages.timed("infer"):
+        outputs = classifier.outputs(images)
+    stages.note_answers(outputs)
+    return outputs
 
 
 def check_count(count: int, noun: str, settings: config.Settings) -> None:

@@ -74,7 +74,7 @@ def register(
             raise NotServed(f"this model does not {verb!r:.80}: use {name}:predict")
         body = reading.json_object(reading.body_of(request), EXPECTED)
         values, in_rows = _values(body)
-        tensors = classifier.outputs(_images(values, settings)).by_name()
+        tensors = reading.outputs_of(classifier, _images(values, settings)).by_name()
         return jsonify(_in_rows(tensors) if in_rows else _in_columns(tensors))
 
 

@@ -27,6 +27,14 @@ def test_without_variables_the_defaults_hold() -> None:
         ("data_dir", "/srv/digits", Path("/srv/digits")),
         ("model", "other/model.keras", Path("other/model.keras")),
         ("host", "0.0.0.0", "0.0.0.0"),
+        ("log_format", "json", "json"),
+        ("api_key", "a-Long.one_~+/9==", "a-Long.one_~+/9=="),
+        ("cors_origins", "https://a.example", ("https://a.example",)),
+        (
+            "cors_origins",
+            " http://localhost:3000 ,https://[::1]:8080",
+            ("http://localhost:3000", "https://[::1]:8080"),
+        ),
         *((name, "4711", 4711) for name in NUMBERS),
     ],
 )
@@ -59,6 +67,30 @@ def test_a_number_that_is_none_or_out_of_range_is_refused(name: str, text: str) 
     assert variable(name) in message
     assert repr(text) in message
     assert "whole number from 1 to" in message
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("log_format", "JSON", "text or json"),
+        ("log_format", "jsonx", "text or json"),
+        ("cors_origins", "*", "https://example.org"),
+        ("cors_origins", "https://a.example/", "without a path"),
+        ("cors_origins", "https://a.example,", "origins"),
+        ("cors_origins", "a.example", "origins"),
+        ("cors_origins", "https://A.example", "origins"),
+        ("api_key", "two words", "letters, digits"),
+        ("api_key", "schlüssel", "letters, digits"),
+        ("api_key", "a=b", "letters, digits"),
+        ("api_key", "key\n", "letters, digits"),
+    ],
+)
+def test_a_text_of_another_form_is_refused(name: str, text: str, words: str) -> None:
+    with pytest.raises(config.ConfigError) as caught:
+        config.settings({variable(name): text})
+    assert variable(name) in str(caught.value)
+    assert words in str(caught.value)
+    assert (repr(text) in str(caught.value)) == (name not in config.SECRET)
 
 
 @pytest.mark.parametrize("name", ["port", "page_port"])

@@ -1,0 +1,158 @@
+"""What is counted and timed, for Prometheus, at `GET /metrics`.
+
+Where the environment names PROMETHEUS_MULTIPROC_DIR, an empty folder, every worker process writes
+its figures there and any of them answers for all; otherwise a process answers for itself.
+"""
+
+import os
+from typing import TYPE_CHECKING
+
+from flask import Flask, Response, g, request
+
+import config
+from api import stages
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+# Clients choose methods and paths: what is not known here is counted under one name.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD, UNKNOWN_ROUTE = "other", "unknown"
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+PICTURES = (1, 2, 4, 8, 16, 32, 64)
+CONFIDENCES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
+
+
+class Meters:
+    """The counters and histograms of one app."""
+
+    def __init__(self, registry: "CollectorRegistry | None") -> None:
+        from prometheus_client import Counter, Gauge, Histogram
+
+        self.requests = Counter(
+            "mnist_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        )
+        self.problems = Counter(
+            "mnist_problems",
+            "Requests answered with a problem, by the kind of fault.",
+            ("status", "kind"),
+            registry=registry,
+        )
+        self.in_flight = Gauge(
+            "mnist_requests_in_flight",
+            "Requests being answered, the one that reads this among them.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+        self.duration = Histogram(
+            "mnist_request_seconds",
+            "Time from a request's routing to its response.",
+            ("route",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        stage = Histogram(
+            "mnist_stage_seconds",
+            "Time of one stage of a request, over all of its pictures.",
+            ("stage",),
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.pictures = Histogram(
+            "mnist_request_pictures", "Pictures of a request.", buckets=PICTURES, registry=registry
+        )
+        digits = Counter(
+            "mnist_digits", "Pictures answered, by the likeliest digit.", ("digit",),
+            registry=registry,
+        )  # fmt: skip
+        self.confidence = Histogram(
+            "mnist_confidence",
+            "Confidence of the likeliest digit.",
+            buckets=CONFIDENCES,
+            registry=registry,
+        )
+        self.no_digit = Counter(
+            "mnist_no_digit", "Pictures whose is_digit says: not one digit.", registry=registry
+        )
+        # Made beforehand, so that they are seen at 0 and cost no look-up later.
+        self.stages = {name: stage.labels(name) for name in stages.STAGES}
+        self.digits = [digits.labels(digit) for digit in range(config.CLASSES)]
+
+    def count(self, watch: stages.Watch, status: int) -> None:
+        """Count the request at hand, now that its response is known."""
+        rule = request.url_rule
+        route = rule.rule if rule else UNKNOWN_ROUTE
+        method = request.method if request.method in METHODS else OTHER_METHOD
+        self.requests.labels(route, method, status).inc()
+        self.duration.labels(route).observe(watch.elapsed())
+        for stage, seconds in watch.seconds.items():
+            self.stages[stage].observe(seconds)
+        if watch.pictures:
+            self.pictures.observe(watch.pictures)
+        for seen in watch.answers:
+            self.digits[seen.digit].inc()
+            self.confidence.observe(seen.confidence)
+            if seen.is_digit is not None and seen.is_digit < config.IS_DIGIT_THRESHOLD:
+                self.no_digit.inc()
+        if watch.problem:
+            self.problems.labels(status, watch.problem).inc()
+
+
+def _registry() -> "tuple[CollectorRegistry, CollectorRegistry | None]":
+    """Return what `GET /metrics` reads, and where meters are entered: nowhere if in the folder."""
+    from prometheus_client import CollectorRegistry, ProcessCollector, multiprocess
+
+    registry = CollectorRegistry()
+    folder = os.environ.get(FOLDER)
+    if folder is None:
+        ProcessCollector(registry=registry)
+        return registry, registry
+    try:
+        multiprocess.MultiProcessCollector(registry)
+    except ValueError:
+        raise config.ConfigError(f"{FOLDER} is {folder!r}: it must be an empty folder") from None
+    return registry, None
+
+
+def register(app: Flask) -> None:
+    """Count and time every request of the app, and answer `GET /metrics`.
+
+    Raises ConfigError if PROMETHEUS_MULTIPROC_DIR names no folder. The variable must be set when
+    the first app of a process is made: prometheus_client reads it once, when it is imported.
+    """
+    from prometheus_client.exposition import choose_encoder
+
+    registry, entered = _registry()
+    meters = Meters(entered)
+
+    @app.before_request
+    def begin() -> None:
+        stages.watch()
+        g.in_flight = True
+        meters.in_flight.inc()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        meters.count(stages.watch(), response.status_code)
+        return response
+
+    @app.teardown_request
+    def end(fault: BaseException | None) -> None:
+        if g.pop("in_flight", False):
+            meters.in_flight.dec()
+
+    @app.get("/metrics")
+    def exposition() -> Response:
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(registry), content_type=content_type)
+
+
+def worker_ended(pid: int) -> None:
+    """Forget the requests in flight of a worker process that has ended; its counts stay.
+
+    For the process that watches over the workers, where PROMETHEUS_MULTIPROC_DIR is set.
+    """
+    from prometheus_client import multiprocess
+
+    multiprocess.mark_process_dead(pid)
