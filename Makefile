@@ -11,7 +11,7 @@ SEEDS = $(foreach seed,1 2 3,$(RUNS)/$(1)-$(seed).keras)
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures test test-fast lint format bench screenshots lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast lint format bench screenshots lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -81,6 +81,8 @@ figures: $(VENV)/ready  ## every figure and plot of the report that comes from t
 	$(PY) test_model_confidence.py --images 1000 $(foreach set,$(PICTURES),--pictures $(set))
 	$(PY) test_model_confidence.py --images 0 --condition "test set" --output-dir results
 
+report: campaign figures bench  ## every figure of the report again, from the first training run on (hours)
+
 test: lint  ## everything CI runs
 	$(PY) -m pytest
 
@@ -96,9 +98,10 @@ format: $(VENV)/ready-dev  ## let ruff format and mend what it can
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
-bench: $(VENV)/ready  ## the quick preset against the Keras example, side by side; one answer timed (ten minutes)
+bench: $(VENV)/ready  ## the quick preset against the Keras example, side by side; one answer and the server's start timed (ten minutes)
 	$(PY) benchmarks/training.py
 	$(PY) benchmarks/inference.py
+	$(PY) benchmarks/cold_start.py
 
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
 	$(PY) docs/take_screenshots.py

@@ -1,5 +1,6 @@
 """A finished model measured: its figures on the splits, printed, and its plots drawn."""
 
+import statistics
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,11 +53,9 @@ def measure(classifier: Classifier, mnist: Mnist) -> Measured:
 
 def print_figures(path: Path, card: model_files.Card) -> None:
     """Print what a card says of the model: size, time and how well it reads."""
-    minutes = card.get("training_seconds", 0) / 60
     print(f"\n{cli.shown(path)}  sha256 {card['sha256'][:12]}")
     print(
-        f"preset {card.get('preset')}, seed {card.get('recipe', {}).get('seed')}, "
-        f"best of {card.get('epochs')} epochs: {card.get('best_epoch')}, {minutes:.1f} minutes; "
+        f"preset {card.get('preset')}, {_described(card)}; "
         f"{card.get('parameters', 0):,} parameters, "
         f"{card.get('multiply_adds', 0) / 1e6:.1f} million multiply-adds an image"
     )
@@ -72,6 +71,23 @@ def print_figures(path: Path, card: model_files.Card) -> None:
         if "rejected" in figures:
             line += f", taken for no digit {100 * figures['rejected']:.2f}%"
         print(line)
+
+
+def _described(card: model_files.Card) -> str:
+    """Return in words what a model came of: one run, or several whose weights were averaged."""
+    minutes = card.get("training_seconds", 0) / 60
+    runs = card.get("averaged")
+    if runs:
+        right = [100 * run["test"] for run in runs]
+        return (
+            f"the average of seeds {', '.join(str(run['seed']) for run in runs)}, which alone "
+            f"read {min(right):.2f}% to {max(right):.2f}% of the test set "
+            f"(median {statistics.median(right):.2f}%), {minutes:.1f} minutes each"
+        )
+    return (
+        f"seed {card.get('recipe', {}).get('seed')}, kept of {card.get('epochs')} epochs: "
+        f"{card.get('best_epoch')}, {minutes:.1f} minutes"
+    )
 
 
 def draw_plots(classifier: Classifier, mnist: Mnist, measured: Measured, folder: Path) -> None:

@@ -2,9 +2,9 @@
 
     python benchmarks/inference.py [--model models/mnist_cnn.keras] [--rounds 5]
 
-Converts the model file to LiteRT in memory, checks that both give the same answers on 200 test
-images, and times one image at a time, by turns, each on one thread. Prints the medians of the
-rounds, their range, and the largest difference of a probability.
+Takes the model file and its LiteRT form, compares their answers on 200 test images, and times
+one image at a time, by turns, each on one thread. Prints the medians of the rounds, their range,
+and the largest difference of a probability.
 """
 
 import argparse
@@ -31,25 +31,6 @@ def milliseconds(answer: Callable[[np.ndarray], object], images: np.ndarray) -> 
     return 1000 * (time.perf_counter() - begun) / len(images)
 
 
-def litert(path: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what answers with probabilities (1, 10) by LiteRT on one thread."""
-    import keras
-    import tensorflow as tf
-
-    converter = tf.lite.TFLiteConverter.from_keras_model(keras.models.load_model(path))
-    interpreter = tf.lite.Interpreter(model_content=converter.convert(), num_threads=1)
-    interpreter.allocate_tensors()
-    given = interpreter.get_input_details()[0]["index"]
-    (said,) = (d["index"] for d in interpreter.get_output_details() if d["shape"][-1] == 10)
-
-    def answer(images: np.ndarray) -> np.ndarray:
-        interpreter.set_tensor(given, images)
-        interpreter.invoke()
-        return np.asarray(interpreter.get_tensor(said))
-
-    return answer
-
-
 def main() -> int:
     """Run the comparison; return the exit status."""
     import config
@@ -68,14 +49,12 @@ def main() -> int:
     tf = quiet.import_tensorflow()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    from classifier import Classifier
+    from classifier import RUNTIMES, Classifier
     from load_mnist_local import load_mnist
 
     images = load_mnist().test.images[:IMAGES]
-    classifier = Classifier.load(args.model)
     runtimes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-        "Keras, traced": classifier.probabilities,
-        "LiteRT": litert(args.model),
+        name: Classifier.load(args.model, name).probabilities for name in RUNTIMES
     }
     answers = [np.concatenate([f(image[None]) for image in images]) for f in runtimes.values()]
     times: dict[str, list[float]] = {name: [] for name in runtimes}

@@ -123,7 +123,9 @@ def test_resume_wants_a_run_of_the_same_recipe(tmp_path: Path, trained: tuple[Pa
     nothing = train(tmp_path, "--resume")
     assert nothing.returncode == 1
     assert "nothing to resume" in nothing.stderr
-    shutil.copytree(trained[0] / "checkpoints", tmp_path / "checkpoints")
+    runs = tmp_path / "checkpoints"
+    shutil.copytree(trained[0] / "checkpoints", runs)
+    (runs / "smoke").rename(runs / "smoke-7")  # where a run with that seed keeps its own
     other = train(tmp_path, "--resume", "--seed", "7")
     assert other.returncode == 1
     assert "another recipe" in other.stderr
@@ -207,9 +209,9 @@ def test_on_a_terminal_progress_shows_rate_and_time_left(tmp_path: Path) -> None
 def test_the_shipped_model_keeps_its_promise() -> None:
     card = json.loads(model_files.card_path(config.MODEL_PATH).read_text("utf-8"))
     assert card["preset"] == "best"
-    assert card["test"]["accuracy"] >= 0.996
-    assert card["test"]["ece"] <= 0.003
-    assert card["test"]["rejected"] <= 0.005
+    assert card["test"]["accuracy"] >= 0.9965
+    assert card["test"]["ece"] <= 0.002
+    assert card["test"]["rejected"] <= 0.003
     assert card["is_digit"]["auroc"] >= 0.99
     assert card["multiply_adds"] <= 15_000_000
     assert card["history"]["loss"], "a card without its history cannot be drawn"
