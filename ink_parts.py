@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 SMALLEST_DIGIT = 0.02  # of the picture's longer side; smaller is a speck
+ALIKE = 0.65  # of the height: two digits of one hand are as tall, and on one line
+BESIDE = 1.5  # of the main part's side: a second digit within this gap is seen with the first
 NEAR = 0.3  # of the main part's side: a part within this gap belongs to the same digit
 WORTH = 0.03  # of the main part's weight: a lighter part is a speck
 
@@ -63,10 +65,23 @@ def digit_parts(parts: list[Part], shape: tuple[int, int]) -> list[Part]:
     chosen: list[Part] = [main]
     reached = chosen
     while reached:  # a part may be near by way of another, as a five's bar is by its neck
-        near = [p for p in others if min(p.gap_to(q) for q in reached) <= NEAR * main.side]
+        near = [p for p in others if any(_belongs(p, q, main, shape) for q in reached)]
         others = [part for part in others if part not in near]
         chosen, reached = chosen + near, near
     return chosen
+
+
+def _belongs(part: Part, other: Part, main: Part, shape: tuple[int, int]) -> bool:
+    """Tell a part that is near another one, or beside it and as tall: a second digit.
+
+    Who sends two digits is told so by what sees both, and misled by what sees only one.
+    """
+    if part.gap_to(other) <= NEAR * main.side:
+        return True
+    heights = sorted((part.bottom - part.top, main.bottom - main.top))
+    shared = min(part.bottom, main.bottom) - max(part.top, main.top)
+    beside = shared >= ALIKE * heights[0] and heights[0] >= ALIKE * heights[1]
+    return beside and not part.edges(shape) and part.gap_to(other) <= BESIDE * main.side
 
 
 def _is_border(part: Part, main: Part, shape: tuple[int, int]) -> bool:

@@ -136,3 +136,16 @@ def test_what_lies_along_the_pictures_edge_is_no_part_of_the_digit() -> None:
     assert digit_parts([digit, along_one_edge], (100, 100)) == [digit]
     assert digit_parts([digit, along_three], (100, 100)) == [digit]
     assert digit_parts([digit, cut_stroke], (100, 100)) == [digit, cut_stroke]
+
+
+def test_what_stands_beside_the_digit_and_is_as_tall_is_kept() -> None:
+    def box(label: int, left: int, top: int, right: int, bottom: int) -> Part:
+        return Part(label, float((right - left) * (bottom - top)), left, top, right, bottom)
+
+    main = box(1, 80, 60, 120, 140)
+    second, far = box(2, 160, 65, 195, 138), box(3, 282, 60, 300, 140)
+    lower, cut = box(4, 160, 100, 195, 130), box(5, 0, 60, 30, 140)
+    shape = (200, 320)
+    assert digit_parts([main, second], shape) == [main, second]
+    for other in (far, lower, cut):
+        assert digit_parts([main, other], shape) == [main]
