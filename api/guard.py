@@ -8,12 +8,8 @@ import config
 from api import logs
 from api.problems import NoKey
 
-OPEN = (
-    "/healthz",
-    "/readyz",
-    "/v2/health/live",
-    "/v2/health/ready",
-)  # for those who watch whether it lives, and hold no key
+# For those who watch whether it lives, and hold no key.
+OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 HEADERS = {  # where a view has not set its own
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",

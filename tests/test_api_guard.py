@@ -14,7 +14,7 @@ from stub_reader import fail, stub_app
 
 import config
 import flask_deploy
-from api import logs
+from api import guard, logs
 
 KEY = "correct-horse.battery~staple+1/2=="
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -69,7 +69,7 @@ class TestKey:
             assert locked.get(path, headers=headers).status_code == 200
         assert locked.get("/nowhere", headers=headers).status_code == 404
 
-    @pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+    @pytest.mark.parametrize("path", guard.OPEN)
     def test_health_needs_none(self, locked: FlaskClient, path: str) -> None:
         assert locked.get(path).status_code == 200
         assert locked.get(path, headers={"Authorization": "Bearer wrong"}).status_code == 200

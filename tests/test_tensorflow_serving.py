@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
+from inference_requests import error
 from json_bodies import ANYTHING, nearly
 from samples import blank_png
 from werkzeug.test import TestResponse
@@ -55,16 +56,6 @@ def digits(mnist: Mnist) -> np.ndarray:
 
 def predict(client: FlaskClient, body: Any, path: str = f"{MODEL}:predict") -> TestResponse:
     return client.post(path, json=body)
-
-
-def error(response: TestResponse, status: int = 400) -> str:
-    """Check that a response is a fault in the protocol's form, and return its words."""
-    assert response.status_code == status, response.get_data(as_text=True)
-    assert response.content_type == "application/json"
-    body = json.loads(response.get_data())
-    assert list(body) == ["error"]
-    assert "Traceback" not in body["error"]
-    return str(body["error"])
 
 
 class TestAnswers:
