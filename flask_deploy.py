@@ -8,145 +8,18 @@ whose threads share the model: LiteRT and Pillow leave Python's lock while they 
 file takes the old one's place while it serves.
 """
 
-import logging
 import os
-import signal
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from flask import Flask, Response, jsonify, request
-
-import answers
 import cli
 import config
-import utils
-from api import (
-    guard,
-    logs,
-    metrics,
-    open_inference,
-    pictures,
-    problems,
-    reading,
-    tensorflow_serving,
-)
+from api import logs, server
+from api.app import create_app
 from api.live_model import LiveModel
-from classifier import Classifier, answers_from
-
-
-def create_app(
-    model: Classifier | LiveModel,
-    settings: config.Settings | None = None,
-    waiting: Callable[[], int] = lambda: 0,
-) -> Flask:
-    """Return the WSGI application that answers with this model, or with what it is by then.
-
-    waiting: how many requests wait for a thread, if the server can tell; beyond
-    `settings.max_queue` a further one is answered 503.
-    """
-    settings = settings or config.settings()
-    app = Flask("mnist_reader", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
-    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
-    problems.register(app, settings.max_bytes)
-    logs.register(app)
-    metrics.register(app)
-    guard.register(app, settings)
-
-    def classifier_of() -> Classifier:
-        return model() if isinstance(model, LiveModel) else model
-
-    @app.before_request
-    def refuse_when_overloaded() -> None:
-        """Hold for every protocol: what a POST asks for is the model's work."""
-        if request.method == "POST" and waiting() > settings.max_queue:
-            raise problems.Overloaded("too many requests are waiting: try again in a second")
-
-    @app.post("/predict")
-    def predict() -> Response:
-        method = request.args.get("preprocessing", config.DEFAULT_PREPROCESSING)
-        sources, batch = pictures.of_request(request)
-        images = reading.read_pictures(sources, method, settings)
-        asked = classifier_of()
-        answered = answers_from(reading.outputs_of(asked, images))
-        found = [answers.describe(answer, method, asked) for answer in answered]
-        return jsonify({"predictions": found} if batch else found[0])
-
-    @app.get("/")
-    def index() -> Response:
-        return jsonify(describe_api(classifier_of(), request.host_url))
-
-    @app.get("/healthz")
-    def healthz() -> Response:
-        return jsonify({"status": "alive"})
-
-    @app.get("/readyz")
-    def readyz() -> Response:
-        asked = classifier_of()
-        reading.check_ready(asked)
-        return jsonify({"status": "ready", "model": asked.version})
-
-    @app.get("/model")
-    def model_card() -> Response:
-        return jsonify(classifier_of().card)
-
-    for protocol in (tensorflow_serving, open_inference):
-        protocol.register(app, classifier_of, settings)
-    return app
-
-
-def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
-    """Return what `GET /` says: what this is and how to call it."""
-    return {
-        "name": "handwritten-digit reader",
-        "model": {"name": classifier.name, "version": classifier.version},
-        "routes": {
-            "POST /predict": "the digit in a picture; ?preprocessing=" + "|".join(utils.METHODS),
-            "GET /healthz": "200 while the process lives",
-            "GET /readyz": "200 when the model answers",
-            "GET /model": "the model's card",
-            "GET /metrics": "what was counted and timed, for Prometheus",
-            **tensorflow_serving.routes(classifier.name),
-            **open_inference.routes(classifier.name),
-        },
-        "forms": pictures.FORMS,
-        "example": f"curl -F file=@picture.png {url}predict",
-    }
-
-
-def serve(model: LiveModel, settings: config.Settings) -> None:
-    """Serve with waitress until SIGTERM or Ctrl-C."""
-    import waitress
-
-    def stop(signum: int, frame: object) -> None:
-        raise SystemExit(0)
-
-    dispatcher: Any = None
-    app = create_app(model, settings, lambda: len(dispatcher.queue))
-    try:
-        server = waitress.create_server(
-            app,
-            host=settings.host,
-            port=settings.port,
-            threads=settings.workers,
-            ident=None,
-            # A body somewhat over the limit is read, to be answered with a problem of ours.
-            max_request_body_size=8 * settings.max_bytes,
-        )
-    except OSError as fault:
-        raise cli.cannot_listen(settings.host, settings.port, fault) from None
-    dispatcher = server.task_dispatcher
-    # Its warnings tell of every request that waits; how many may is our own limit.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    signal.signal(signal.SIGTERM, stop)
-    logs.tell(
-        f"serving on http://{settings.host}:{settings.port} (Ctrl-C ends it)", settings.log_format
-    )
-    server.run()
 
 
 def _build_parser(settings: config.Settings) -> cli.Parser:
@@ -193,7 +66,7 @@ def _work(args: Namespace) -> int:
     if args.debug:
         create_app(model, settings).run(args.host, args.port, debug=True)
     else:
-        serve(model, settings)
+        server.serve(model, settings)
     return 0
 
 

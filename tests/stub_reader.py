@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 import config
+from api.app import create_app
 from classifier import Classifier
-from flask_deploy import create_app
 from outputs import Outputs
 
 CARD: dict[str, Any] = {"name": "mnist_cnn", "sha256": "0123456789ab" + "0" * 52}

@@ -14,8 +14,8 @@ from samples import blank_png
 from werkzeug.test import TestResponse
 
 import config
+from api.app import create_app
 from classifier import Classifier
-from flask_deploy import create_app
 from load_mnist_local import Mnist
 
 EDGE = np.zeros((28, 28))

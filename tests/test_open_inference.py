@@ -25,8 +25,8 @@ from inference_requests import (
 
 import config
 from api import open_inference, problems
+from api.app import create_app
 from classifier import Classifier
-from flask_deploy import create_app
 from load_mnist_local import Mnist
 
 

@@ -26,8 +26,8 @@ from json_bodies import ANYTHING, nearly
 from samples import blank_png
 
 import config
+from api.app import create_app
 from classifier import Classifier
-from flask_deploy import create_app
 
 
 @pytest.fixture(scope="module")

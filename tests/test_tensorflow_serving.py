@@ -19,8 +19,8 @@ from werkzeug.test import TestResponse
 
 import config
 from api import problems, reading, tensorflow_serving
+from api.app import create_app
 from classifier import Classifier
-from flask_deploy import create_app
 from load_mnist_local import Mnist
 
 MODEL = "/v1/models/mnist_cnn"

@@ -1,0 +1,102 @@
+"""The application: the contract's routes, each protocol's, and what holds for all of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, jsonify, request
+
+import answers
+import config
+import utils
+from api import (
+    guard,
+    logs,
+    metrics,
+    open_inference,
+    pictures,
+    problems,
+    reading,
+    tensorflow_serving,
+)
+from api.live_model import LiveModel
+from classifier import Classifier, answers_from
+
+
+def create_app(
+    model: Classifier | LiveModel,
+    settings: config.Settings | None = None,
+    waiting: Callable[[], int] = lambda: 0,
+) -> Flask:
+    """Return the WSGI application that answers with this model, or with what it is by then.
+
+    waiting: how many requests wait for a thread, if the server can tell; beyond
+    `settings.max_queue` a further one is answered 503.
+    """
+    settings = settings or config.settings()
+    app = Flask("mnist_reader", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
+    problems.register(app, settings.max_bytes)
+    logs.register(app)
+    metrics.register(app)
+    guard.register(app, settings)
+
+    def classifier_of() -> Classifier:
+        return model() if isinstance(model, LiveModel) else model
+
+    @app.before_request
+    def refuse_when_overloaded() -> None:
+        """Hold for every protocol: what a POST asks for is the model's work."""
+        if request.method == "POST" and waiting() > settings.max_queue:
+            raise problems.Overloaded("too many requests are waiting: try again in a second")
+
+    @app.post("/predict")
+    def predict() -> Response:
+        method = request.args.get("preprocessing", config.DEFAULT_PREPROCESSING)
+        sources, batch = pictures.of_request(request)
+        images = reading.read_pictures(sources, method, settings)
+        asked = classifier_of()
+        answered = answers_from(reading.outputs_of(asked, images))
+        found = [answers.describe(answer, method, asked) for answer in answered]
+        return jsonify({"predictions": found} if batch else found[0])
+
+    @app.get("/")
+    def index() -> Response:
+        return jsonify(describe_api(classifier_of(), request.host_url))
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        return jsonify({"status": "alive"})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        asked = classifier_of()
+        reading.check_ready(asked)
+        return jsonify({"status": "ready", "model": asked.version})
+
+    @app.get("/model")
+    def model_card() -> Response:
+        return jsonify(classifier_of().card)
+
+    for protocol in (tensorflow_serving, open_inference):
+        protocol.register(app, classifier_of, settings)
+    return app
+
+
+def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
+    """Return what `GET /` says: what this is and how to call it."""
+    return {
+        "name": "handwritten-digit reader",
+        "model": {"name": classifier.name, "version": classifier.version},
+        "routes": {
+            "POST /predict": "the digit in a picture; ?preprocessing=" + "|".join(utils.METHODS),
+            "GET /healthz": "200 while the process lives",
+            "GET /readyz": "200 when the model answers",
+            "GET /model": "the model's card",
+            "GET /metrics": "what was counted and timed, for Prometheus",
+            **tensorflow_serving.routes(classifier.name),
+            **open_inference.routes(classifier.name),
+        },
+        "forms": pictures.FORMS,
+        "example": f"curl -F file=@picture.png {url}predict",
+    }
