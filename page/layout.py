@@ -58,7 +58,12 @@ def build(reader: Reader) -> Any:
     """Return the page as Gradio Blocks, ready to be launched."""
     import gradio as gr
 
-    def show(sent: dict[str, Any] | None, method: str) -> str:
+    def show(handed: Any, method: str) -> str:
+        """Answer what pad.js hands on: nothing yet, or a file or None with the pad's turn."""
+        handed = handed if isinstance(handed, dict) else {}
+        return answer_view.in_turn(handed.get("turn"), panel(handed.get("file"), method))
+
+    def panel(sent: Any, method: str) -> str:
         if not sent:
             return answer_view.of_nothing()
         try:
@@ -79,7 +84,7 @@ def build(reader: Reader) -> Any:
         with gr.Row(elem_classes="page-main", equal_height=False):
             pad = _pad(reader.settings)
             answer = gr.HTML(
-                answer_view.of_nothing(),
+                show(None, config.DEFAULT_PREPROCESSING),
                 elem_classes="page-answer",
                 apply_default_css=False,
                 js_on_load=None,

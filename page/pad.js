@@ -5,6 +5,8 @@ const SIDE = 784; // pixels of the canvas, 28 a pixel of MNIST's field
 const BRUSH = SIDE / 14;
 const PAPER = "#ffffff";
 const INK = "#000000";
+const PATIENCE = 10; // seconds without an answer, until that is said
+const NO_ANSWER = "No answer yet: the program is busy, or has ended. Reload the page if none comes.";
 
 const paper = element.querySelector(".pad-paper");
 const canvas = element.querySelector("canvas");
@@ -99,14 +101,33 @@ function clear() {
   sendNothing();
 }
 
-function sendNothing() {
-  latest += 1;
-  props.value = null;
+function hand(file, turn) {
+  props.value = { file, turn };
   trigger("input");
+}
+
+// Say so if what was sent stays without an answer, until it has one or is no longer the latest.
+async function expectAnswer(turn) {
+  for (let waited = 1; turn === latest && element.isConnected; waited++) {
+    await new Promise((done) => setTimeout(done, 1000));
+    if (turn !== latest) return;
+    if (document.querySelector(`[data-turn="${turn}"]`)) {
+      if (status.textContent === NO_ANSWER) say("");
+      return;
+    }
+    if (waited === PATIENCE) say(NO_ANSWER);
+  }
+}
+
+function sendNothing() {
+  const turn = ++latest;
+  hand(null, turn);
+  expectAnswer(turn);
 }
 
 async function sendDrawing() {
   const turn = ++latest;
+  expectAnswer(turn);
   const content = await new Promise((done) => canvas.toBlob(done, "image/png"));
   await send(new File([content], "drawing.png", { type: "image/png" }), turn);
 }
@@ -116,10 +137,11 @@ async function send(file, turn) {
   try {
     const { path } = await upload(file);
     if (turn !== latest) return;
-    props.value = { path, meta: { _type: "gradio.FileData" } };
-    trigger("input");
+    hand({ path, meta: { _type: "gradio.FileData" } }, turn);
   } catch {
-    if (turn === latest) say("The picture could not be sent. Is the program still running?");
+    if (turn !== latest) return;
+    latest += 1; // no answer is to be expected
+    say("The picture could not be sent. Is the program still running?");
   }
 }
 
@@ -132,6 +154,7 @@ async function open(file) {
   strokes = [];
   drawing = null;
   say("");
+  expectAnswer(turn);
   opened = await preview(file);
   if (turn !== latest) return;
   paint();

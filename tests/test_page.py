@@ -108,6 +108,12 @@ def test_a_note_of_any_text_stays_text(note: str) -> None:
     assert html.count("<li") == config.CLASSES
 
 
+@pytest.mark.parametrize(("turn", "mark"), [(7, "7"), (None, ""), ('"><script>', ""), ({}, "")])
+def test_only_a_number_marks_a_panel_as_the_answer_to_a_turn(turn: Any, mark: str) -> None:
+    panel = answer_view.of_nothing()
+    assert answer_view.in_turn(turn, panel) == f'<div data-turn="{mark}">{panel}</div>'
+
+
 @pytest.mark.parametrize(
     "sent", [None, "picture.png", {}, {"path": None}, {"path": "/"}, {"path": "../secret.png"}]
 )

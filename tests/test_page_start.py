@@ -1,0 +1,106 @@
+"""The drawing page that is slow to come or to answer: a drawing is answered, or told why not."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hand import write
+from page_window import Server, choose, expect_digit, expect_words, mnist_picture, start
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page, Route
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+NO_ANSWER = "No answer yet"
+PATIENCE = 10_000  # milliseconds, as in page/pad.js
+
+
+@pytest.fixture(scope="module")
+def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start(tmp_path_factory.mktemp("start"))
+    yield server
+    server.process.terminate()
+    server.process.wait(30)
+    assert "Traceback" not in server.printed
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """An empty window with a cache of its own, as at a first visit."""
+    page = browser.new_page()
+    page.set_default_timeout(20_000)
+    yield page
+    page.unroute_all(behavior="ignoreErrors")
+    page.context.close()
+
+
+def opened(page: "Page", server: Server) -> "Page":
+    page.goto(server.url)
+    page.locator(".pad-paper.empty").wait_for()
+    return page
+
+
+def test_what_is_drawn_before_the_whole_page_is_there_is_answered(
+    page_server: Server, page: "Page"
+) -> None:
+    """The choice of the method, the page's last part, is held back while a digit is written."""
+    held: list[tuple[Route, Any]] = []
+
+    def hold(route: "Route") -> None:
+        part = route.fetch()
+        if 'type="radio"' in part.text():
+            held.append((route, part))
+        else:
+            route.fulfill(response=part)
+
+    page.route("**/assets/Index-*.js", hold)
+    opened(page, page_server)
+    page.get_by_text("Loading...").wait_for()
+    write(page, 1)
+    expect_digit(page, 1)
+    methods = page.locator("input[type=radio]")
+    assert methods.count() == 0
+    assert held
+    for route, part in held:
+        route.fulfill(response=part)
+    methods.first.wait_for()
+    page.get_by_text("Loading...").wait_for(state="detached")
+    expect_digit(page, 1)
+    assert not page.locator(".pad-paper.empty").count()
+    page.get_by_role("button", name="Clear").click()
+    expect_words(page, "No ink yet")
+
+
+@pytest.mark.parametrize("request_held", ["upload", "queue/join"])
+def test_a_drawing_without_an_answer_is_told_until_it_has_one(
+    page_server: Server, page: "Page", request_held: str
+) -> None:
+    opened(page, page_server)
+    held: list[Route] = []
+    page.route(f"**/{request_held}*", lambda route: held.append(route))
+    write(page, 7)
+    page.wait_for_timeout(PATIENCE / 2)
+    assert page.locator(".pad-status").inner_text() == ""
+    page.locator(".pad-status", has_text=NO_ANSWER).wait_for()
+    assert len(held) == 1
+    held.pop().continue_()
+    expect_digit(page, 7)
+    page.locator(".pad-status:empty").wait_for(state="attached")
+
+
+def test_of_an_answered_picture_and_of_one_that_could_not_be_sent_no_answer_is_awaited(
+    page_server: Server, page: "Page"
+) -> None:
+    opened(page, page_server)
+    content, label = mnist_picture()
+    choose(page, "digit.png", content)
+    expect_digit(page, label)
+    page.wait_for_timeout(PATIENCE + 2_000)
+    status = page.locator(".pad-status")
+    assert status.inner_text() == ""
+    page.route("**/upload*", lambda route: route.abort())
+    write(page, 7)
+    page.get_by_text("The picture could not be sent").wait_for()
+    page.wait_for_timeout(PATIENCE + 2_000)
+    assert "could not be sent" in status.inner_text()
