@@ -6,6 +6,7 @@ Constants hold the defaults. What a deployer changes is read from the environmen
 
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -214,6 +215,9 @@ PRESETS = {
 DEFAULT_PRESET = "quick"
 
 
+CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a deployer may change, each by `MNIST_<FIELD>` in the environment."""
@@ -223,8 +227,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 5000
     page_port: int = 7860
-    workers: int = 4  # threads that answer requests
+    workers: int = CORES  # processes that answer requests
     max_queue: int = 128  # requests waiting beyond which a further one is answered 503
+    max_seconds: int = 30  # for a request's body to come, and then for its answer to be made
     max_bytes: int = 16 * 1024 * 1024  # of one request's body
     max_pixels: int = 50_000_000  # of one decoded picture
     max_batch: int = 64  # pictures a request

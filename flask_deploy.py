@@ -3,9 +3,8 @@
     python flask_deploy.py                                    then, elsewhere:
     curl -F file=@tests/pictures/eight.png http://127.0.0.1:5000/predict
 
-By default waitress serves (pure Python, the same on Linux, macOS and Windows), in one process
-whose threads share the model: LiteRT and Pillow leave Python's lock while they work. A new model
-file takes the old one's place while it serves.
+Granian serves, with a worker process a core. A new model file takes the old one's place while it
+serves.
 """
 
 import os
@@ -32,7 +31,7 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
         "--workers",
         type=cli.whole_number("workers"),
         default=settings.workers,
-        help="threads that answer requests",
+        help="processes that answer requests",
     )
     add(
         "--log-format",
@@ -62,11 +61,11 @@ def _work(args: Namespace) -> int:
         f"model {classifier.name} {classifier.version} loaded, served by {classifier.runtime}",
         settings.log_format,
     )
-    model.watch()
     if args.debug:
+        model.watch()
         create_app(model, settings).run(args.host, args.port, debug=True)
     else:
-        server.serve(model, settings)
+        server.serve(settings)
     return 0
 
 

@@ -5,60 +5,39 @@ from typing import Any
 
 from flask import Flask, Response, jsonify, request
 
-import answers
 import config
 import utils
 from api import (
-    guard,
-    logs,
-    metrics,
     open_inference,
     pictures,
     problems,
     reading,
     tensorflow_serving,
 )
-from api.live_model import LiveModel
-from classifier import Classifier, answers_from
+from api.front import Front
+from api.predict import answer_pictures
+from classifier import Classifier
 
 
 def create_app(
-    model: Classifier | LiveModel,
-    settings: config.Settings | None = None,
-    waiting: Callable[[], int] = lambda: 0,
+    model: Classifier | Callable[[], Classifier], settings: config.Settings | None = None
 ) -> Flask:
-    """Return the WSGI application that answers with this model, or with what it is by then.
-
-    waiting: how many requests wait for a thread, if the server can tell; beyond
-    `settings.max_queue` a further one is answered 503.
-    """
+    """Return the WSGI application that answers with this model, or with what it is by then."""
     settings = settings or config.settings()
     app = Flask("mnist_reader", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     problems.register(app, settings.max_bytes)
-    logs.register(app)
-    metrics.register(app)
-    guard.register(app, settings)
 
     def classifier_of() -> Classifier:
-        return model() if isinstance(model, LiveModel) else model
-
-    @app.before_request
-    def refuse_when_overloaded() -> None:
-        """Hold for every protocol: what a POST asks for is the model's work."""
-        if request.method == "POST" and waiting() > settings.max_queue:
-            raise problems.Overloaded("too many requests are waiting: try again in a second")
+        return model if isinstance(model, Classifier) else model()
 
     @app.post("/predict")
     def predict() -> Response:
         method = request.args.get("preprocessing", config.DEFAULT_PREPROCESSING)
         sources, batch = pictures.of_request(request)
-        images = reading.read_pictures(sources, method, settings)
-        asked = classifier_of()
-        answered = answers_from(reading.outputs_of(asked, images))
-        found = [answers.describe(answer, method, asked) for answer in answered]
-        return jsonify({"predictions": found} if batch else found[0])
+        made = answer_pictures(sources, batch, method, classifier_of(), settings)
+        return Response(made.body, made.status, made.headers)
 
     @app.get("/")
     def index() -> Response:
@@ -80,6 +59,7 @@ def create_app(
 
     for protocol in (tensorflow_serving, open_inference):
         protocol.register(app, classifier_of, settings)
+    app.wsgi_app = Front(app, classifier_of, settings)  # type: ignore[method-assign]
     return app
 
 

@@ -5,8 +5,9 @@ import hmac
 from flask import Flask, Response, request
 
 import config
-from api import logs
+from api import stages
 from api.problems import NoKey
+from api.replies import Headers
 
 # For those who watch whether it lives, and hold no key.
 OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
@@ -16,39 +17,51 @@ HEADERS = {  # where a view has not set its own
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-SENT_HEADERS = f"Authorization, Content-Type, {logs.ID_HEADER}"  # that a page may send
-READ_HEADERS = f"{logs.ID_HEADER}, Retry-After, WWW-Authenticate"  # that a page may read
+SENT_HEADERS = f"Authorization, Content-Type, {stages.ID_HEADER}"  # that a page may send
+READ_HEADERS = f"{stages.ID_HEADER}, Retry-After, WWW-Authenticate"  # that a page may read
 PREFLIGHT_SECONDS = "600"  # for which a browser need not ask again
 
 
-def register(app: Flask, settings: config.Settings) -> None:
-    """Ask for the settings' key, answer their origins' pages, and set the security headers."""
-    key, origins = settings.api_key.encode(), frozenset(settings.cors_origins)
+class Guard:
+    """The settings' key and origins, held against requests and put into responses."""
 
-    @app.before_request
-    def admit() -> Response | None:
-        if origins and _is_preflight():  # which browsers send without a key
-            return _preflight(app)
-        if key and request.path not in OPEN:
-            _check_key(key)
-        return None
+    def __init__(self, settings: config.Settings) -> None:
+        self._key = settings.api_key.encode()
+        self._origins = frozenset(settings.cors_origins)
 
-    @app.after_request
-    def protect(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        if origins:
-            _allow_origin(response, origins)
-        return response
+    def register(self, app: Flask) -> None:
+        """Have the app ask for the key, and answer the preflights of the origins' pages."""
 
+        @app.before_request
+        def admit() -> Response | None:
+            if self._origins and _is_preflight():  # which browsers send without a key
+                return _preflight(app)
+            if request.path not in OPEN:
+                self.check_key(request.headers.get("Authorization", ""))
+            return None
 
-def _check_key(key: bytes) -> None:
-    """Raise NoKey unless the request bears the key (RFC 6750)."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        raise NoKey("this API asks for its key: send the header 'Authorization: Bearer <key>'")
-    if not hmac.compare_digest(token.strip().encode(errors="replace"), key):
-        raise NoKey("the key in the header Authorization is not the one that this API asks for")
+    def check_key(self, authorization: str) -> None:
+        """Raise NoKey unless the request's header bears the key (RFC 6750), if there is one."""
+        if not self._key:
+            return
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != "bearer":
+            raise NoKey("this API asks for its key: send the header 'Authorization: Bearer <key>'")
+        if not hmac.compare_digest(token.strip().encode(errors="replace"), self._key):
+            raise NoKey("the key in the header Authorization is not the one that this API asks for")
+
+    def protect(self, headers: Headers, origin: str | None) -> None:
+        """Add to a response's headers what keeps browsers safe.
+
+        origin: the header Origin of the request.
+        """
+        given = {name.lower() for name, _ in headers}
+        headers += [pair for pair in HEADERS.items() if pair[0].lower() not in given]
+        if self._origins:
+            headers.append(("Vary", "Origin"))
+            if origin in self._origins:
+                headers.append(("Access-Control-Allow-Origin", origin))
+                headers.append(("Access-Control-Expose-Headers", READ_HEADERS))
 
 
 def _is_preflight() -> bool:
@@ -62,17 +75,9 @@ def _is_preflight() -> bool:
 
 
 def _preflight(app: Flask) -> Response:
-    """Return what the address answers to; `_allow_origin` adds whether this origin may ask it."""
+    """Return what the address answers to; `Guard.protect` adds whether this origin may ask it."""
     response = app.make_default_options_response()
     response.headers["Access-Control-Allow-Methods"] = response.headers["Allow"]
     response.headers["Access-Control-Allow-Headers"] = SENT_HEADERS
     response.headers["Access-Control-Max-Age"] = PREFLIGHT_SECONDS
     return response
-
-
-def _allow_origin(response: Response, origins: frozenset[str]) -> None:
-    response.vary.add("Origin")
-    origin = request.headers.get("Origin")
-    if origin in origins:
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.headers["Access-Control-Expose-Headers"] = READ_HEADERS

@@ -5,20 +5,21 @@ its figures there and any of them answers for all; otherwise a process answers f
 """
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 import config
 from api import stages
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, Counter, Histogram
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Clients choose methods and paths: what is not known here is counted under one name.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER_METHOD, UNKNOWN_ROUTE = "other", "unknown"
+OTHER_METHOD = "other"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 PICTURES = (1, 2, 4, 8, 16, 32, 64)
 CONFIDENCES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
@@ -78,14 +79,13 @@ class Meters:
         # Made beforehand, so that they are seen at 0 and cost no look-up later.
         self.stages = {name: stage.labels(name) for name in stages.STAGES}
         self.digits = [digits.labels(digit) for digit in range(config.CLASSES)]
+        self._kinds: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def count(self, watch: stages.Watch, status: int) -> None:
-        """Count the request at hand, now that its response is known."""
-        rule = request.url_rule
-        route = rule.rule if rule else UNKNOWN_ROUTE
-        method = request.method if request.method in METHODS else OTHER_METHOD
-        self.requests.labels(route, method, status).inc()
-        self.duration.labels(route).observe(watch.elapsed())
+        """Count a request, now that its response is known."""
+        requests, duration = self._of_kind(watch.route, watch.method, status)
+        requests.inc()
+        duration.observe(watch.elapsed())
         for stage, seconds in watch.seconds.items():
             self.stages[stage].observe(seconds)
         if watch.pictures:
@@ -97,6 +97,14 @@ class Meters:
                 self.no_digit.inc()
         if watch.problem:
             self.problems.labels(status, watch.problem).inc()
+
+    def _of_kind(self, route: str, method: str, status: int) -> "tuple[Counter, Histogram]":
+        """Return the meters of requests of a kind, kept so that they are looked up once."""
+        kind = route, method if method in METHODS else OTHER_METHOD, status
+        found = self._kinds.get(kind)
+        if found is None:
+            found = self._kinds[kind] = self.requests.labels(*kind), self.duration.labels(route)
+        return found
 
 
 def _registry() -> "tuple[CollectorRegistry, CollectorRegistry | None]":
@@ -115,8 +123,8 @@ def _registry() -> "tuple[CollectorRegistry, CollectorRegistry | None]":
     return registry, None
 
 
-def register(app: Flask) -> None:
-    """Count and time every request of the app, and answer `GET /metrics`.
+def register(app: Flask) -> Meters:
+    """Have the app answer `GET /metrics`, and return what counts its requests.
 
     Raises ConfigError if PROMETHEUS_MULTIPROC_DIR names no folder. The variable must be set when
     the first app of a process is made: prometheus_client reads it once, when it is imported.
@@ -124,35 +132,30 @@ def register(app: Flask) -> None:
     from prometheus_client.exposition import choose_encoder
 
     registry, entered = _registry()
-    meters = Meters(entered)
-
-    @app.before_request
-    def begin() -> None:
-        stages.watch()
-        g.in_flight = True
-        meters.in_flight.inc()
-
-    @app.after_request
-    def finish(response: Response) -> Response:
-        meters.count(stages.watch(), response.status_code)
-        return response
-
-    @app.teardown_request
-    def end(fault: BaseException | None) -> None:
-        if g.pop("in_flight", False):
-            meters.in_flight.dec()
 
     @app.get("/metrics")
     def exposition() -> Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=content_type)
 
+    return Meters(entered)
 
-def worker_ended(pid: int) -> None:
-    """Forget the requests in flight of a worker process that has ended; its counts stay.
 
-    For the process that watches over the workers, where PROMETHEUS_MULTIPROC_DIR is set.
-    """
-    from prometheus_client import multiprocess
+def forget_ended_workers() -> None:
+    """Forget the requests in flight of worker processes that have ended; their counts stay."""
+    folder = os.environ.get(FOLDER)
+    if folder is None:
+        return
+    for file in Path(folder).glob("gauge_live*_*.db"):
+        if not _lives(int(file.stem.rpartition("_")[2])):
+            file.unlink(missing_ok=True)
 
-    multiprocess.mark_process_dead(pid)
+
+def _lives(process_id: int) -> bool:
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

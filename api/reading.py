@@ -13,7 +13,7 @@ from flask import Request
 import config
 import utils
 from api import stages
-from api.problems import MalformedRequest, NotServed, TooManyPictures
+from api.problems import MalformedRequest, NotServed, OutOfTime, TooManyPictures
 from classifier import BLANK_SHAPE, Classifier
 from outputs import Outputs
 
@@ -35,6 +35,7 @@ def read_pictures(
     stages.note_request(len(sources), method)
     images = []
     for number, source in enumerate(sources, 1):
+        check_time(settings)
         try:
             with stages.timed("decode"):
                 picture = utils.decode(source, settings.max_pixels)
@@ -134,6 +135,16 @@ def body_of(request: Request) -> bytes:
             f"the body is encoded as {encoding:.40}: send it as it is, without Content-Encoding"
         )
     return request.get_data(cache=False)
+
+
+def check_time(settings: config.Settings) -> None:
+    """Raise OutOfTime for a request that has been at work for longer than it may."""
+    watch = stages.current()
+    if watch is not None and watch.elapsed() > settings.max_seconds:
+        raise OutOfTime(
+            f"the request takes longer than {settings.max_seconds} seconds: send fewer or smaller "
+            "pictures at once"
+        )
 
 
 def check_served(classifier: Classifier, name: str, version: str | None, served: str) -> None:

@@ -1,42 +1,109 @@
-"""The server beneath the application: it listens, and drains when it is told to stop."""
+"""The server beneath the application: worker processes that listen, are replaced, and drain.
 
-import logging
-import signal
+Granian serves: its network side is compiled, the same on Linux, macOS and Windows (there with one
+worker). Every worker has the model and listens on the port itself; one that ends is started anew.
+"""
+
+import multiprocessing
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import cli
 import config
-from api import logs
+from api import logs, metrics
 from api.app import create_app
+from api.door import Door
 from api.live_model import LiveModel
 
+BACKLOG = 2048  # connections that the system holds for a worker that has not taken them up
+CONNECTIONS = 4096  # that a worker holds open at once
+IDLE_MS = 30_000  # a connection that sends no request's head for as long is closed
+LOGGING = {  # Granian's own records go where ours go
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {},
+    "formatters": {},
+    "loggers": {"_granian": {"propagate": True}},
+}
 
-def serve(model: LiveModel, settings: config.Settings) -> None:
-    """Serve with waitress until SIGTERM or Ctrl-C."""
-    import waitress
 
-    def stop(signum: int, frame: object) -> None:
-        raise SystemExit(0)
+def serve(settings: config.Settings) -> None:
+    """Serve until SIGTERM or Ctrl-C; what has come by then is still answered."""
+    from granian.constants import HTTPModes, Interfaces
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server import Server
 
-    dispatcher: Any = None
-    app = create_app(model, settings, lambda: len(dispatcher.queue))
-    try:
-        server = waitress.create_server(
-            app,
-            host=settings.host,
-            port=settings.port,
-            threads=settings.workers,
-            ident=None,
-            # A body somewhat over the limit is read, to be answered with a problem of ours.
-            max_request_body_size=8 * settings.max_bytes,
-        )
-    except OSError as fault:
-        raise cli.cannot_listen(settings.host, settings.port, fault) from None
-    dispatcher = server.task_dispatcher
-    # Its warnings tell of every request that waits; how many may is our own limit.
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
-    signal.signal(signal.SIGTERM, stop)
-    logs.tell(
-        f"serving on http://{settings.host}:{settings.port} (Ctrl-C ends it)", settings.log_format
+    workers = 1 if sys.platform == "win32" else settings.workers  # Granian can have but one there
+    if "tensorflow" in sys.modules:  # whose threads do not survive a fork
+        multiprocessing.set_start_method("spawn", force=True)
+    address = str(
+        socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
     )
-    server.run()
+    with _shared_folder() as folder:
+        if workers > 1:
+            os.environ[metrics.FOLDER] = str(folder)
+        server = Server(
+            "api.server",
+            address=address,
+            port=settings.port,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.http1,
+            websockets=False,
+            workers=workers,
+            backlog=BACKLOG,
+            backpressure=CONNECTIONS,
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_MS),
+            respawn_failed_workers=True,
+            workers_kill_timeout=settings.max_seconds,
+            log_level=LogLevels.warning,
+            log_dictconfig=LOGGING,
+        )
+        threading.Thread(target=_tell_when_serving, args=(settings, address), daemon=True).start()
+        server.serve(target_loader=partial(_worker, settings, workers), wrap_loader=False)
+
+
+def _worker(settings: config.Settings, workers: int) -> Callable[..., Any]:
+    """Return what answers in a worker process, in which this is called."""
+    logs.set_up(settings.log_format)
+    metrics.forget_ended_workers()
+    model = LiveModel(settings.model)
+    model.watch()
+    door = Door(create_app(model, settings), settings, max(1, settings.max_queue // workers))
+    return door.answer
+
+
+def _tell_when_serving(settings: config.Settings, address: str) -> None:
+    while True:
+        try:
+            socket.create_connection((address, settings.port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            break
+    where = f"http://{settings.host}:{settings.port}"
+    logs.tell(f"serving on {where} (Ctrl-C ends it)", settings.log_format)
+
+
+@contextmanager
+def _shared_folder() -> Iterator[Path]:
+    """Give a new folder for what the workers share, in memory where the system has such a disk."""
+    memory = Path("/dev/shm")
+    where = memory if os.access(memory, os.W_OK) else None
+    try:
+        made = tempfile.TemporaryDirectory(prefix="digit-api-", dir=where)
+    except OSError:
+        raise config.ReaderError(
+            "there is no folder that may be written for what the workers share: let /dev/shm or "
+            f"{tempfile.gettempprefix()!r} be writable, or serve with --workers 1"
+        ) from None
+    with made as folder:
+        yield Path(folder)

@@ -1,21 +1,27 @@
 """What is known of the request at hand: its stages by the stopwatch, its pictures and answers.
 
-Views note it as they go; metrics and logs read it when the response is ready.
+Whoever handles the request notes it; metrics and logs read it when the response is ready.
 """
 
+import re
+import uuid
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Literal, get_args
-
-from flask import g, has_request_context
+from typing import Any, Literal, get_args
 
 from outputs import Outputs
 
-Stage = Literal["decode", "preprocess", "infer"]
+Stage = Literal["queue", "decode", "preprocess", "infer"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
+ID_HEADER = "X-Request-ID"
+SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+UNKNOWN_ROUTE = "unknown"
+ARRIVED = "mnist.arrived"  # of a WSGI environment: perf_counter() when the whole body was there
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What was answered to one picture; `is_digit` is None from a model that does not say it."""
 
@@ -24,11 +30,16 @@ class Seen:
     is_digit: float | None
 
 
-@dataclass
+@dataclass(slots=True)
 class Watch:
     """One request's facts. seconds: by stage, over all of its pictures."""
 
     begun: float
+    method: str
+    path: str
+    request_id: str
+    bytes_in: int = 0
+    route: str = UNKNOWN_ROUTE  # the rule of the address, by which it is counted
     seconds: dict[Stage, float] = field(default_factory=dict)
     pictures: int = 0
     preprocessing: str | None = None
@@ -40,12 +51,46 @@ class Watch:
         return perf_counter() - self.begun
 
 
-def watch() -> Watch:
-    """Return the watch of the request at hand, started when it is first asked for."""
-    found: Watch | None = g.get("watch")
-    if found is None:
-        found = g.watch = Watch(perf_counter())
+_current: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+def begin(environ: dict[str, Any]) -> Watch:
+    """Start the watch of the request of a WSGI environment; it is the one at hand from now on.
+
+    Its id is the client's, if that is a sane token, or a new one.
+    """
+    now = perf_counter()
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    length = environ.get("CONTENT_LENGTH") or ""
+    found = Watch(
+        environ.get(ARRIVED, now),
+        environ["REQUEST_METHOD"],
+        environ.get("PATH_INFO", ""),
+        given if SANE_ID.fullmatch(given) else uuid.uuid4().hex,
+        int(length) if length.isdecimal() else 0,
+    )
+    if ARRIVED in environ:
+        found.seconds["queue"] = now - found.begun
+    _current.set(found)
     return found
+
+
+def current() -> Watch | None:
+    """Return the watch of the request at hand, or None outside of one."""
+    return _current.get()
+
+
+def watch() -> Watch:
+    """Return the watch of the request at hand. Raises LookupError outside of one."""
+    found = _current.get()
+    if found is None:
+        raise LookupError("no request is being answered here")
+    return found
+
+
+def end() -> None:
+    """Forget the request at hand."""
+    _current.set(None)
 
 
 class _Timer:
@@ -61,9 +106,9 @@ class _Timer:
 
     def __exit__(self, *fault: object) -> None:
         taken = perf_counter() - self.begun
-        if has_request_context():
-            seconds = watch().seconds
-            seconds[self.name] = seconds.get(self.name, 0.0) + taken
+        at_hand = _current.get()
+        if at_hand is not None:
+            at_hand.seconds[self.name] = at_hand.seconds.get(self.name, 0.0) + taken
 
 
 def timed(stage: Stage) -> _Timer:

@@ -13,6 +13,7 @@ from classifier import Classifier
 from page import answer_view
 
 HERE = Path(__file__).resolve().parent
+ANSWERED_AT_ONCE = 4  # requests
 TITLE = "Handwritten digit reader"
 HEADER = f"<h1>{TITLE}</h1><p>Draw a digit from 0 to 9, and see what the network reads.</p>"
 CHOICES = [("Enhanced", "enhanced"), ("Basic", "basic")]
@@ -95,7 +96,6 @@ def build(reader: Reader) -> Any:
             label="Preprocessing",
             info=ABOUT_METHODS,
         )
-        workers = reader.settings.workers
         gr.on(
             [pad.input, method.change],
             show,
@@ -104,9 +104,9 @@ def build(reader: Reader) -> Any:
             api_visibility="private",
             trigger_mode="always_last",
             show_progress="hidden",
-            concurrency_limit=workers,
+            concurrency_limit=ANSWERED_AT_ONCE,
         )
-        gr.api(predict, api_name="predict", concurrency_limit=workers)
+        gr.api(predict, api_name="predict", concurrency_limit=ANSWERED_AT_ONCE)
     return blocks.queue(max_size=reader.settings.max_queue)
 
 

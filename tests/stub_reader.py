@@ -10,6 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import config
 from api.app import create_app
+from api.front import BUSY, REFUSED
+from api.problems import Overloaded
 from classifier import Classifier
 from outputs import Outputs
 
@@ -22,7 +24,6 @@ def stub_app(
     confidence: float = 0.97,
     is_digit: float | None = 0.9,
     before: Callable[[], object] = lambda: None,
-    waiting: Callable[[], int] = lambda: 0,
     **settings: Any,
 ) -> Flask:
     """Return the app with a classifier that calls `before` and then says the same of any image."""
@@ -34,7 +35,14 @@ def stub_app(
         said = None if is_digit is None else np.full(len(images), is_digit, np.float32)
         return Outputs(np.tile(row, (len(images), 1)), said)
 
-    return create_app(Classifier(predict, CARD), config.Settings(**settings), waiting)
+    return create_app(Classifier(predict, CARD), config.Settings(**settings))
+
+
+def overloaded(app: Flask) -> FlaskClient:
+    """Return a client whose requests come when too many wait, as the server would tell the app."""
+    client = app.test_client()
+    client.environ_base |= {REFUSED: Overloaded(BUSY)}  # type: ignore[dict-item]
+    return client
 
 
 def fail() -> None:

@@ -18,7 +18,7 @@ from api_server import EIGHT, ask, start, wait_until_ready
 from conftest import ROOT, free_port
 from flask import Flask
 from samples import blank_png
-from stub_reader import fail, stub_app
+from stub_reader import fail, overloaded, stub_app
 from werkzeug.test import TestResponse
 
 from api import logs
@@ -155,11 +155,11 @@ class TestRequestId:
         assert json.loads(response.get_data())["request_id"] == "mine"
 
     def test_a_key_that_is_missing_and_too_many_waiting_name_it_too(self) -> None:
-        for app, status in (
-            (stub_app(api_key="k"), 401),
-            (stub_app(waiting=lambda: 999), 503),
+        for client, status in (
+            (stub_app(api_key="k").test_client(), 401),
+            (overloaded(stub_app()), 503),
         ):
-            response = post(app, X_Request_ID="mine")
+            response = client.post("/predict", headers={"X-Request-ID": "mine"})
             assert response.status_code == status
             assert response.headers["X-Request-ID"] == "mine"
             assert json.loads(response.get_data())["request_id"] == "mine"
@@ -170,10 +170,11 @@ LOGGING = """
 import logging, os, sys, warnings
 sys.path[:0] = [sys.argv[1], os.path.join(sys.argv[1], "tests")]
 from api import logs
-from stub_reader import stub_app
+from stub_reader import overloaded, stub_app
 logs.set_up(sys.argv[2])
 logs.tell("it begins", sys.argv[2])
-stub_app().test_client().get("/a%0Ab%1B[31m")
+stub_app().test_client().get("/")
+overloaded(stub_app()).get("/a%0Ab%1B[31m")
 logging.getLogger("elsewhere").warning("two\\nlines of %s", "é")
 warnings.warn("soon gone", stacklevel=1)
 """
@@ -194,8 +195,9 @@ def logged(log_format: str) -> "subprocess.CompletedProcess[str]":
 def test_every_record_is_json_if_that_is_asked_for() -> None:
     done = logged("json")
     assert done.stdout == ""
-    begun, request, other, warning = [json.loads(line) for line in done.stderr.splitlines()]
+    begun, index, request, other, warning = [json.loads(line) for line in done.stderr.splitlines()]
     assert begun["message"] == "it begins"
+    assert (index["path"], index["status"]) == ("/", 200)
     assert request["path"] == "/a\nb\x1b[31m"
     assert (other["logger"], other["level"]) == ("elsewhere", "WARNING")
     assert other["message"] == "two\nlines of é"
@@ -203,13 +205,13 @@ def test_every_record_is_json_if_that_is_asked_for() -> None:
     assert "soon gone" in warning["message"]
 
 
-def test_text_is_a_line_a_request_that_no_client_can_break() -> None:
+def test_text_is_a_line_a_failed_request_that_no_client_can_break() -> None:
     done = logged("text")
     assert done.stdout == "it begins\n"
     request, *_ = done.stderr.splitlines()
-    time_and_level, _, rest = request.partition(" INFO ")
+    time_and_level, _, rest = request.partition(" WARNING ")
     assert datetime.strptime(time_and_level, "%Y-%m-%d %H:%M:%S,%f")
-    assert rest.startswith(r"GET /a\nb\x1b[31m 404 ")
+    assert rest.startswith(r"GET /a\nb\x1b[31m 503 ")
     assert rest.endswith(" ms")
     assert "\x1b" not in done.stderr
 

@@ -10,7 +10,7 @@ from api_server import EIGHT
 from conftest import ROOT
 from flask.testing import FlaskClient
 from samples import blank_png
-from stub_reader import counted, fail, stub_app
+from stub_reader import counted, fail, overloaded, stub_app
 from werkzeug.test import TestResponse
 
 import config
@@ -196,9 +196,9 @@ def test_problems_that_are_no_pictures_fault_are_counted_too() -> None:
         (500, "InternalServerError"), (413, "TooManyPictures"),
     ):  # fmt: skip
         assert f'mnist_problems_total{{kind="{kind}",status="{status}"}} 1.0' in text
-    busy = stub_app(waiting=lambda: 999).test_client()
-    post(busy)
-    assert counted(busy)["mnist_problems_total", "Overloaded", "503"] == 1
+    busy = stub_app()
+    post(overloaded(busy))
+    assert counted(busy.test_client())["mnist_problems_total", "Overloaded", "503"] == 1
 
 
 def test_apps_of_one_process_count_for_themselves(client: FlaskClient) -> None:

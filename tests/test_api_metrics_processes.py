@@ -107,7 +107,7 @@ class TestSeveralProcesses:
             other.process.wait(30)
             assert one.counted()["mnist_requests_in_flight",] == 2
             monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
-            metrics.worker_ended(other.pid)
+            metrics.forget_ended_workers()
             found = one.counted()
         assert found["mnist_requests_in_flight",] == 1
         assert found["mnist_digits_total", "8"] == 1

@@ -11,6 +11,7 @@ from api_server import EIGHT, PICTURES, WORDS, check_answer
 from flask.testing import FlaskClient
 from PIL import Image
 from samples import blank_png
+from stub_reader import overloaded
 from werkzeug.test import TestResponse
 
 import config
@@ -178,8 +179,7 @@ class TestFaults:
         problem(client.get("/nowhere"), 404)
 
     def test_overload_is_told_with_a_time_to_come_back(self, classifier: Classifier) -> None:
-        app = create_app(classifier, config.Settings(max_queue=2), waiting=lambda: 3)
-        response = post_raw(app.test_client(), EIGHT)
+        response = post_raw(overloaded(create_app(classifier)), EIGHT)
         problem(response, 503)
         assert int(response.headers["Retry-After"]) >= 1
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from api_server import EIGHT
-from flask import Flask
 from flask.testing import FlaskClient
 from inference_requests import (
     BLANK,
@@ -24,7 +23,6 @@ from inference_requests import (
 )
 
 import config
-from api import open_inference, problems
 from api.app import create_app
 from classifier import Classifier
 from load_mnist_local import Mnist
@@ -174,10 +172,8 @@ class TestDescriptions:
     def test_the_classifier_is_asked_for_at_every_request(
         self, classifier: Classifier, two_outputs: Classifier
     ) -> None:
-        app, serving = Flask("swapped"), [classifier, two_outputs]
-        problems.register(app, 1000)
-        open_inference.register(app, lambda: serving[0], config.Settings())
-        client = app.test_client()
+        serving = [classifier, two_outputs]
+        client = create_app(lambda: serving[0]).test_client()
         assert client.get(MODEL).status_code == 200
         serving.reverse()
         assert "two_outputs" in error(client.get(MODEL), 404)

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 from api_server import EIGHT, PICTURES
-from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from inference_requests import error
 from json_bodies import ANYTHING, nearly
 from samples import blank_png
+from stub_reader import overloaded
 from werkzeug.test import TestResponse
 
 import config
-from api import problems, reading, tensorflow_serving
+from api import problems, reading
 from api.app import create_app
 from classifier import Classifier
 from load_mnist_local import Mnist
@@ -145,10 +145,8 @@ class TestAnswers:
     def test_the_classifier_is_asked_for_at_every_request(
         self, classifier: Classifier, two_outputs: Classifier
     ) -> None:
-        app, serving = Flask("swapped"), [classifier, two_outputs]
-        problems.register(app, 1000)
-        tensorflow_serving.register(app, lambda: serving[0], config.Settings())
-        client = app.test_client()
+        serving = [classifier, two_outputs]
+        client = create_app(lambda: serving[0]).test_client()
         assert client.get(MODEL).status_code == 200
         serving.reverse()
         assert "two_outputs" in error(client.get(MODEL), 404)
@@ -274,13 +272,9 @@ class TestFaults:
         assert "without Content-Encoding" in error(response)
 
     def test_overload_is_told_with_a_time_to_come_back(self, classifier: Classifier) -> None:
-        client = create_app(
-            classifier, config.Settings(max_queue=2), waiting=lambda: 3
-        ).test_client()
-        response = predict(client, ROWS)
+        response = predict(overloaded(create_app(classifier)), ROWS)
         assert "try again" in error(response, 503)
         assert int(response.headers["Retry-After"]) >= 1
-        assert client.get(MODEL).status_code == 200
 
     def test_an_unexpected_fault_is_not_shown(self, classifier: Classifier) -> None:
         broken = Classifier(lambda images: 1 / 0, classifier.card)  # type: ignore[arg-type,return-value]  # a fault on purpose
