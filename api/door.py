@@ -22,6 +22,7 @@ from api.replies import Headers
 
 SMALL = 64 * 1024  # bytes of a body: read in any case, and answered at once
 DRAINED = 8  # times the largest body: as much of a larger one is read, so that its client listens
+UNKNOWN = -1  # the length of a body that comes in chunks
 BODIES = 8  # times the largest body: memory for large bodies of one process
 
 
@@ -41,8 +42,8 @@ class Door:
         """Answer one request."""
         if scope.proto != "http":
             return
-        stated = _stated_length(scope)
-        held = stated if stated > SMALL else 0
+        stated, most = _stated_length(scope), self._settings.max_bytes
+        held = stated if SMALL < stated <= most else most if stated == UNKNOWN else 0
         self._held += held
         try:
             body, length, fault = await self._body(scope, protocol, stated)
@@ -67,14 +68,14 @@ class Door:
             return b"", 0, fault if scope.method == "POST" else None
         try:
             async with asyncio.timeout(self._settings.max_seconds):
-                if fault is None and stated <= most and "content-length" in scope.headers:
+                if fault is None and 0 < stated <= most:
                     return await protocol(), stated, None
                 body, length = await _read(protocol, 0 if fault else most, DRAINED * most)
         except TimeoutError:
             seconds = self._settings.max_seconds
             slow = f"the body did not come within {seconds} seconds: send it faster, or less of it"
             return b"", 0, SlowBody(slow)
-        if length < stated <= DRAINED * most and "content-length" in scope.headers:
+        if length < stated <= DRAINED * most:
             raise ProtocolClosed
         return body, length, fault
 
@@ -100,11 +101,11 @@ class Door:
 
 
 def _stated_length(scope: Scope) -> int:
-    """Return the body's length as its client states it; if it does not, more than any."""
+    """Return the body's length as its client states it; UNKNOWN if one comes in chunks."""
     stated: str | None = scope.headers.get("content-length")
     if stated is not None:
         return int(stated) if stated.isdecimal() else 0
-    return sys.maxsize if "transfer-encoding" in scope.headers else 0
+    return UNKNOWN if "transfer-encoding" in scope.headers else 0
 
 
 async def _read(protocol: HTTPProtocol, kept: int, most: int) -> tuple[bytes, int]:

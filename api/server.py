@@ -6,6 +6,7 @@ worker). Every worker has the model and listens on the port itself; one that end
 
 import multiprocessing
 import os
+import signal
 import socket
 import sys
 import tempfile
@@ -75,10 +76,18 @@ def _worker(settings: config.Settings, workers: int) -> Callable[..., Any]:
     """Return what answers in a worker process, in which this is called."""
     logs.set_up(settings.log_format)
     metrics.forget_ended_workers()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     model = LiveModel(settings.model)
     model.watch()
     door = Door(create_app(model, settings), settings, max(1, settings.max_queue // workers))
     return door.answer
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when its parent has ended, however that came: nobody else would."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _tell_when_serving(settings: config.Settings, address: str) -> None:

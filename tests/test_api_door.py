@@ -1,0 +1,180 @@
+"""The server against clients that are slow, gone, greedy or too many, over real sockets."""
+
+import base64
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+from api_server import EIGHT, ask, start, wait_until_ready
+from conftest import free_port
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 2  # seconds that the server gives a body
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+WHOLE = HEAD + b"Content-Length: %d\r\n\r\n" % len(EIGHT) + EIGHT
+LIMIT = 200_000  # bytes of a body
+BUSY = json.dumps({"images": [base64.b64encode(EIGHT).decode()] * 64}).encode()
+
+
+def chunked(*pieces: bytes) -> bytes:
+    ended = [*pieces, b""]
+    body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in ended)
+    return HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + body
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The script with one worker, small limits and little patience; returns its port."""
+    port = free_port()
+    limits = {"MAX_SECONDS": PATIENCE, "MAX_BYTES": LIMIT, "MAX_QUEUE": 8, "WORKERS": 1}
+    os.environ |= {f"MNIST_{name}": str(value) for name, value in limits.items()}
+    process = start(port)
+    for name in limits:
+        del os.environ[f"MNIST_{name}"]
+    try:
+        wait_until_ready(process, port)
+        yield port
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=30)
+    assert "Traceback" not in output
+    assert process.returncode == 0
+
+
+def connect(port: int, sent: bytes) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), 10)
+    connection.sendall(sent)
+    return connection
+
+
+def answer_to(connection: socket.socket) -> tuple[int, bytes]:
+    """Return the status and body that came, status 0 if the connection was closed instead."""
+    content = b""
+    try:
+        while b"\r\n\r\n" not in content:
+            piece = connection.recv(65536)
+            if not piece:
+                return 0, content
+            content += piece
+        head, _, body = content.partition(b"\r\n\r\n")
+        (length,) = (
+            int(line.split(b":")[1])
+            for line in head.lower().split(b"\r\n")
+            if line.startswith(b"content-length")
+        )
+        while len(body) < length:
+            body += connection.recv(65536)
+    except ConnectionResetError:
+        return 0, content
+    return int(head.split()[1]), body
+
+
+def is_well(port: int) -> bool:
+    begun = time.monotonic()
+    status, answer = ask(port, EIGHT)
+    return status == 200 and answer["digit"] == 8 and time.monotonic() - begun < 1.5
+
+
+class TestSlowClients:
+    @pytest.mark.parametrize(
+        "sent",
+        [WHOLE[:-20], WHOLE[: -len(EIGHT)], chunked(EIGHT)[:-9]],
+        ids=["most", "none", "chunk"],
+    )
+    def test_a_body_that_does_not_come_is_told_so(self, server: int, sent: bytes) -> None:
+        begun = time.monotonic()
+        with closing(connect(server, sent)) as connection:
+            status, body = answer_to(connection)
+        assert status == 408
+        assert f"within {PATIENCE} seconds" in json.loads(body)["detail"]
+        assert PATIENCE - 0.1 < time.monotonic() - begun < PATIENCE + 2
+
+    @pytest.mark.parametrize("sent", [b"", HEAD, WHOLE[:-20]], ids=["nothing", "head", "body"])
+    def test_many_of_them_keep_nobody_waiting(self, server: int, sent: bytes) -> None:
+        slow = [connect(server, sent) for _ in range(150)]
+        try:
+            assert all(is_well(server) for _ in range(3))
+        finally:
+            for connection in slow:
+                connection.close()
+        assert is_well(server)
+
+    def test_a_body_that_drips_in_is_answered(self, server: int) -> None:
+        with closing(connect(server, WHOLE[:-60])) as connection:
+            for first in range(-60, 0, 20):
+                time.sleep(0.2)
+                connection.sendall(WHOLE[first : first + 20 or None])
+            status, body = answer_to(connection)
+        assert (status, json.loads(body)["digit"]) == (200, 8)
+
+
+class TestGoneClients:
+    @pytest.mark.parametrize("sent", [WHOLE[:-20], WHOLE, chunked(EIGHT)[:-9], b"POST /pre"])
+    def test_one_that_half_closes_leaves_nothing_behind(self, server: int, sent: bytes) -> None:
+        with closing(connect(server, sent)) as connection:
+            connection.shutdown(socket.SHUT_WR)
+            status, _ = answer_to(connection)  # it comes back at once, whatever comes
+        assert status in (0, 200, 400, 500)
+        assert is_well(server)
+
+    @pytest.mark.parametrize("sent", [WHOLE[:-20], WHOLE])
+    def test_ones_that_go_leave_nothing_behind(self, server: int, sent: bytes) -> None:
+        for _ in range(50):
+            connect(server, sent).close()
+        assert is_well(server)
+
+
+class TestBodies:
+    def test_a_chunked_one_is_read(self, server: int) -> None:
+        with closing(connect(server, chunked(EIGHT[:99], EIGHT[99:]))) as connection:
+            status, body = answer_to(connection)
+        assert (status, json.loads(body)["digit"]) == (200, 8)
+
+    @pytest.mark.parametrize("size", [LIMIT + 1, 7 * LIMIT])
+    def test_one_that_is_too_large_is_told_so(self, server: int, size: int) -> None:
+        status, answer = ask(server, b"x" * size)
+        assert status == 413
+        assert f"at most {LIMIT:,} bytes" in answer["detail"]
+
+    def test_a_chunked_one_too(self, server: int) -> None:
+        with closing(connect(server, chunked(*[b"x" * 1000] * (LIMIT // 1000 + 1)))) as connection:
+            status, body = answer_to(connection)
+        assert status == 413
+        assert f"at most {LIMIT:,} bytes" in json.loads(body)["detail"]
+
+    def test_a_large_one_keeps_no_small_one_waiting(self, server: int) -> None:
+        assert len(BUSY) > 64 * 1024
+        asking = threading.Thread(target=ask, args=(server, BUSY, "application/json"))
+        asking.start()
+        assert is_well(server)
+        asking.join()
+
+
+def test_when_too_many_wait_the_next_is_told_at_once_when_to_come_back(server: int) -> None:
+    outcomes: list[tuple[int, float]] = []
+
+    def hurry() -> None:
+        with closing(connect(server, b"")) as connection:
+            ready.wait()
+            begun = time.monotonic()
+            connection.sendall(WHOLE)
+            status, body = answer_to(connection)
+            assert status == 200 or "try again" in json.loads(body)["detail"]
+            outcomes.append((status, time.monotonic() - begun))
+
+    ready = threading.Barrier(60)
+    hurrying = [threading.Thread(target=hurry) for _ in range(60)]
+    for thread in hurrying:
+        thread.start()
+    for thread in hurrying:
+        thread.join()
+    statuses = [status for status, _ in outcomes]
+    assert set(statuses) == {200, 503}
+    assert len(statuses) == 60
+    assert is_well(server)

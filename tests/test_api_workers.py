@@ -1,0 +1,180 @@
+"""Several workers under load: one is killed, the model is swapped, the server is told to end."""
+
+import base64
+import http.client
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from api_server import EIGHT, ask, start, wait_until_ready
+from conftest import free_port
+
+import config
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="workers are found in /proc"),
+]
+EIGHT_TEXT = base64.b64encode(EIGHT).decode()
+FILES = ("mnist_cnn.keras", "mnist_cnn.json", "mnist_cnn.litert.tflite", "mnist_cnn.litert.json")
+
+
+class Load:
+    """Clients that ask one request after another, each on a connection of its own, and count."""
+
+    def __init__(self, port: int, clients: int = 6) -> None:
+        self.port = port
+        self.outcomes: Counter[str] = Counter()
+        self.versions: set[str] = set()
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask_on) for _ in range(clients)]
+
+    def _ask_on(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        while not self._stop.is_set():
+            try:
+                connection.request("POST", "/predict", EIGHT, {"Content-Type": "image/png"})
+                response = connection.getresponse()
+                answer = json.loads(response.read())
+                right = response.status == 200 and answer["digit"] == 8
+                self.outcomes["right" if right else f"{response.status}"] += 1
+                self.versions.add(answer["model"]["version"])
+            except (OSError, http.client.HTTPException):
+                self.outcomes["broken"] += 1
+                connection.close()
+        connection.close()
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def workers_of(process: "subprocess.Popen[str]") -> list[int]:
+    """Return the process ids of the server's workers."""
+    found = Path(f"/proc/{process.pid}/task").glob("*/children")
+    return sorted(int(child) for file in found for child in file.read_text("utf-8").split())
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in FILES:
+        shutil.copy(config.MODEL_PATH.parent / name, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def served(folder: Path) -> Iterator[tuple["subprocess.Popen[str]", int]]:
+    """The script with two workers that serve a copy of the model, and its port."""
+    port = free_port()
+    process = start(port, "--workers", "2", "--model", str(folder / FILES[0]))
+    try:
+        wait_until_ready(process, port)
+        yield process, port
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+    assert "Traceback" not in output
+
+
+def metric(port: int, name: str) -> float:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as response:
+        lines = response.read().decode().splitlines()
+    (line,) = (line for line in lines if line.startswith(f"{name} "))
+    return float(line.split()[1])
+
+
+def test_a_killed_worker_is_replaced_and_takes_only_its_own_requests_along(
+    served: tuple["subprocess.Popen[str]", int],
+) -> None:
+    process, port = served
+    before = workers_of(process)
+    assert len(before) == 2
+    with Load(port) as load:
+        time.sleep(1)
+        os.kill(before[0], signal.SIGKILL)
+        until = time.monotonic() + 20
+        while (len(workers_of(process)) < 2) or before[0] in workers_of(process):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        time.sleep(1)
+    assert before[1] in workers_of(process)
+    assert load.outcomes["right"] > 50
+    assert set(load.outcomes) <= {"right", "broken"}
+    assert load.outcomes["broken"] <= 6  # each client had one request there at most
+    # What the dead worker counted stays, what it had in flight does not.
+    assert metric(port, "mnist_request_pictures_count") >= load.outcomes["right"]
+    assert metric(port, "mnist_requests_in_flight") == 1
+
+
+def test_told_to_end_it_answers_what_has_come(
+    served: tuple["subprocess.Popen[str]", int],
+) -> None:
+    process, port = served
+    answers: list[tuple[int, dict]] = []
+    one, many = (json.dumps({"images": [EIGHT_TEXT] * count}).encode() for count in (1, 64))
+
+    def keep(content: bytes) -> None:
+        answers.append(ask(port, content, "application/json"))
+
+    asking = [threading.Thread(target=keep, args=(content,)) for content in [many, one] * 4]
+    for thread in asking:
+        thread.start()
+    time.sleep(0.1)
+    process.terminate()
+    for thread in asking:
+        thread.join()
+    assert process.wait(30) == 0
+    assert [status for status, _ in answers] == [200] * 8
+
+
+def test_a_new_model_is_taken_by_every_worker_without_a_lost_request(
+    served: tuple["subprocess.Popen[str]", int], folder: Path
+) -> None:
+    _, port = served
+    card = json.loads((folder / FILES[1]).read_text("utf-8"))
+    with Load(port) as load:
+        time.sleep(0.5)
+        (folder / FILES[1]).write_text(json.dumps(card | {"note": "written anew"}), "utf-8")
+        (folder / FILES[0]).touch()
+        time.sleep(4)
+    assert set(load.outcomes) == {"right"}
+    assert load.versions == {card["sha256"][:12]}
+    with urlopen(f"http://127.0.0.1:{port}/model", timeout=30) as response:
+        assert json.loads(response.read())["note"] == "written anew"
+
+
+def test_a_bad_model_is_refused_while_the_old_one_answers(
+    served: tuple["subprocess.Popen[str]", int], folder: Path
+) -> None:
+    _, port = served
+    with Load(port) as load:
+        time.sleep(0.5)
+        (folder / FILES[0]).write_bytes(b"no model")
+        time.sleep(4)
+    assert set(load.outcomes) == {"right"}
+
+
+def test_workers_end_with_their_parent_however_it_ends(
+    served: tuple["subprocess.Popen[str]", int],
+) -> None:
+    process, port = served
+    process.kill()
+    process.communicate(timeout=30)  # its workers hold its output, until they end too
+    with pytest.raises(OSError):
+        ask(port, EIGHT)
