@@ -255,7 +255,7 @@ def _off_centre(masses: np.ndarray) -> int:
     """Return by how many pixels the centre of the masses (BOX,) lies off that of MNIST's digits."""
     offset = float(np.dot(masses, AXIS)) / float(masses.sum())
     # What is symmetrical may lie at half a pixel: no error of rounding must decide then.
-    return round(round(offset, 4))
+    return round(round(offset, 5))
 
 
 @functools.lru_cache(64)
