@@ -10,6 +10,7 @@ import math
 import numpy as np
 from PIL import Image
 
+SMALL_PRODUCT = 2**18  # multiplications of matrices: OpenBLAS starts more threads for larger ones
 LONG_BLUR = 5  # pixels of reach: shorter is sooner as a sum of shifted copies
 
 
@@ -65,16 +66,14 @@ def resized(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     (height, width), (new_height, new_width) = array.shape, shape
     if (height, width) == (new_height, new_width):
         return array
-    if new_height >= height and new_width >= width:
+    smaller, whole = new_height < height, (height // new_height, width // new_width)
+    if smaller and whole[0] == whole[1] and shape == (height / whole[0], width / whole[0]):
+        return _averaged(array, whole[0])
+    small = height * new_height * new_width <= SMALL_PRODUCT
+    if small and new_height >= height and new_width >= width:
         wide = array @ _cubic(width, new_width).T
         return (_cubic(height, new_height) @ wide).clip(0.0, 1.0)
-    kind = Image.Resampling.BOX if new_height < height else Image.Resampling.BICUBIC
-    if (
-        kind == Image.Resampling.BOX
-        and height == (step := height // new_height) * new_height
-        and width == step * new_width
-    ):
-        return _averaged(array, step)
+    kind = Image.Resampling.BOX if smaller else Image.Resampling.BICUBIC
     picture = Image.fromarray(np.ascontiguousarray(array, np.float32))
     return np.asarray(picture.resize((new_width, new_height), kind)).clip(0.0, 1.0)
 
