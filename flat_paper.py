@@ -3,9 +3,11 @@
 The first step of the `enhanced` method; see `enhanced.py`.
 """
 
+import math
+
 import numpy as np
 
-from image_filters import fitted, resized, running, smoothed
+from image_filters import blur_reach, fitted, resized, running, smoothed
 from ink_parts import connected_parts
 
 PAPER_SIDE = 56  # longer side of the picture in which the paper's brightness is estimated
@@ -14,6 +16,7 @@ SHADOW_EDGE = 0.3  # of its pixels: standard deviation of the blur that calms th
 LEAST_SHEET = 0.3  # of a picture: a smaller bright thing on a dark ground is no sheet of paper
 MOST_MARKS = 0.25  # of a sheet: what is written on it covers less
 FOUR_SIDED = 0.85  # of a sheet's area lies between its outermost corners; of an oval's 0.64
+ROUNDING = 1e-5  # far less than one grey level, of one pixel, in the mean that makes a small one
 DARKEST_PAPER = 0.3  # brightness: on darker paper the grain would be blown up to ink
 
 
@@ -36,13 +39,39 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
     reach = min(round(0.4 * max(small.shape)), WIDEST_STROKE)
     if reach < 2:
         return 1.0 - grey
-    paper = resized(smoothed(_closed(small, reach), reach / 3), grey.shape)
-    ink = _over(paper, grey)
+    lightest = grey.max()
+    clean = small > lightest - ROUNDING
+    paper = _smooth_paper(grey, small, clean, reach)
+    if small.shape != grey.shape:
+        paper = np.minimum(paper, _shadowed_paper(grey, small, clean, reach))
+    return _over(paper, grey)
+
+
+def _smooth_paper(
+    grey: np.ndarray, small: np.ndarray, clean: np.ndarray, reach: int
+) -> np.ndarray | np.float32:
+    """Return the paper's brightness (H, W), or the one that it has everywhere.
+
+    clean: (h, w) bool, where the small picture has the lightest level of all. If that is found
+    everywhere within its reach a closing gives it everywhere: nothing is left to be smoothed.
+    """
+    if running(clean, reach, np.maximum).all():
+        return grey.max()
+    return resized(smoothed(_closed(small, reach), reach / 3), grey.shape)
+
+
+def _shadowed_paper(
+    grey: np.ndarray, small: np.ndarray, clean: np.ndarray, reach: int
+) -> np.ndarray | np.float32:
+    """Return the paper's brightness, (H, W) or one, up to the hard edge of a shadow."""
     enlarged = max(grey.shape) / max(small.shape)
-    if enlarged > 1:
-        calm = smoothed(grey, SHADOW_EDGE * enlarged)
-        ink = np.minimum(ink, _over(_closed(calm, round(1.5 * reach * enlarged)), grey))
-    return ink
+    deviation, reach = SHADOW_EDGE * enlarged, round(1.5 * reach * enlarged)
+    # As above; what is clean must stay so when smoothed, and lie whole within the reach.
+    around = math.ceil(blur_reach(deviation) / int(enlarged))
+    calm = running(clean, 2 * around + 1, np.minimum)
+    if running(calm, int(reach / enlarged) - 1, np.maximum).all():
+        return grey.max()
+    return _closed(smoothed(grey, deviation), reach)
 
 
 def _closed(grey: np.ndarray, reach: int) -> np.ndarray:
@@ -50,9 +79,11 @@ def _closed(grey: np.ndarray, reach: int) -> np.ndarray:
     return running(running(grey, reach, np.maximum), reach, np.minimum)
 
 
-def _over(paper: np.ndarray, grey: np.ndarray) -> np.ndarray:
+def _over(paper: np.ndarray | np.float32, grey: np.ndarray) -> np.ndarray:
     """Return the ink, in [0, 1], that makes this paper this grey."""
-    return np.clip((paper - grey) / np.maximum(paper, DARKEST_PAPER), 0.0, 1.0)
+    ink = paper - grey
+    ink /= np.maximum(paper, DARKEST_PAPER)
+    return ink.clip(0.0, 1.0, out=ink)
 
 
 def _ground_around_sheet(small: np.ndarray) -> np.ndarray | None:
@@ -60,9 +91,9 @@ def _ground_around_sheet(small: np.ndarray) -> np.ndarray | None:
 
     A sheet is large, has four straight sides, and holds something dark that is little of it.
     """
-    middle = (float(small.max()) + float(small.min())) / 2
     if max(small.shape) < PAPER_SIDE:
         return None
+    middle = (float(small.max()) + float(small.min())) / 2
     labels, parts = connected_parts(small > middle, small)
     if not parts:
         return None
@@ -102,9 +133,17 @@ def _is_light_on_dark(small: np.ndarray) -> bool:
     than the middle, so it counts as much as all the rest; and fine detail is skewed towards the
     ink even where a shadow makes half the paper dark.
     """
-    middle = (float(small.max()) + float(small.min())) / 2
-    rim = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
-    darkness = float(np.mean(small < middle)) + float(np.mean(rim < middle)) - 1.0
-    detail = small - smoothed(small, max(small.shape) / 6)
-    skew = float(np.mean(detail * detail * detail)) / (float(np.std(detail)) ** 3 + 1e-9)
-    return darkness + float(np.clip(skew, -1.0, 1.0)) > 0
+    dark = small < (float(small.max()) + float(small.min())) / 2
+    rim = dark[0], dark[-1], dark[:, 0], dark[:, -1]
+    on_rim = sum(map(np.count_nonzero, rim)) / sum(map(len, rim))
+    darkness = np.count_nonzero(dark) / dark.size + on_rim - 1.0
+
+    detail = (small - smoothed(small, max(small.shape) / 6)).ravel()
+    square = detail * detail
+    mean, variance, cubic = (
+        float(total) / detail.size
+        for total in (detail.sum(), np.dot(detail, detail), np.dot(detail, square))
+    )
+    deviation = math.sqrt(max(variance - mean * mean, 0.0))
+    skew = cubic / (deviation**3 + 1e-9)
+    return darkness + min(max(skew, -1.0), 1.0) > 0

@@ -1,6 +1,7 @@
 """The connected pieces of ink in a picture, and which of them make the digit."""
 
-from dataclasses import dataclass
+import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +12,7 @@ NEAR = 0.3  # of the main part's side: a part within this gap belongs to the sam
 WORTH = 0.03  # of the main part's weight: a lighter part is a speck
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """A connected piece of ink: its weight (sum of ink) and box in pixels, right and low open."""
 
     label: int
@@ -46,16 +46,16 @@ def digit_parts(parts: list[Part], shape: tuple[int, int]) -> list[Part]:
     parts near it belong to it, unless they are specks. Empty if there are only specks.
     """
     height, width = shape
-    half_diagonal = float(np.hypot(width, height)) / 2
+    half_diagonal = math.hypot(width, height) / 2
 
     def likeliness(part: Part) -> float:
         x, y = (part.left + part.right - width) / 2, (part.top + part.bottom - height) / 2
-        nearness = 1.0 - 0.7 * float(np.hypot(x, y)) / half_diagonal
+        nearness = 1.0 - 0.7 * math.hypot(x, y) / half_diagonal
         return part.weight * nearness * (0.1 if part.edges(shape) else 1.0)
 
     parts = [part for part in parts if part.side >= SMALLEST_DIGIT * max(shape)]
-    if not parts:
-        return []
+    if len(parts) < 2:
+        return parts
     main, *others = sorted(parts, key=likeliness, reverse=True)
     others = [
         part
@@ -90,62 +90,91 @@ def _is_border(part: Part, main: Part, shape: tuple[int, int]) -> bool:
     return cuts > 1 or (cuts == 1 and part.side > main.side)
 
 
-def connected_parts(mask: np.ndarray, ink: np.ndarray) -> tuple[np.ndarray, list[Part]]:
+def connected_parts(
+    mask: np.ndarray, ink: np.ndarray, left: int = 0, top: int = 0
+) -> tuple[np.ndarray, list[Part]]:
     """Label the 8-connected parts of a mask (H, W) bool; ink (H, W) float weighs them.
 
+    left, top: where the mask lies in the picture, in whose pixels the parts' boxes are.
     Returns labels (H, W) int32, 0 outside, and the parts in the order of their labels, from 1.
     By runs and union-find (He, Chao and Suzuki 2008).
     """
+    line = mask.shape[1] + 1
+    starts, ends = _runs(mask)
+    if not len(starts):
+        return np.zeros(mask.shape, np.int32), []
+    root = _roots(starts, ends, line)
+    rows = starts // line
+    begins = rows * line - left
+    lefts, tops, rights, bottoms = starts - begins, rows + top, ends - begins, rows + (top + 1)
+    if not root.any():  # all hangs on the first run: one part, as in most pictures
+        box = lefts.min(), tops[0], rights.max(), bottoms[-1]
+        return mask.astype(np.int32), [Part(1, float(ink[mask].sum()), *map(int, box))]
+
+    number = np.cumsum(root == np.arange(len(root)))[root]  # of each run's part, from 1
+    lengths = ends - starts
     labels = np.zeros(mask.shape, np.int32)
-    rows, starts, ends = _runs(mask)
-    if not len(rows):
-        return labels, []
-    _, part_of_run = np.unique(_roots(rows, starts, ends, len(mask)), return_inverse=True)
-    label_of_pixel = np.repeat(part_of_run + 1, ends - starts)
-    labels[mask] = label_of_pixel
+    labels[mask] = np.repeat(number, lengths)
+    weights = np.add.reduceat(ink[mask], np.cumsum(lengths) - lengths, dtype=float)
+    order = np.argsort(number, kind="stable")
+    firsts = np.searchsorted(number[order], np.arange(1, number.max() + 1))
+    columns = (
+        operation.reduceat(column[order], firsts).tolist()
+        for operation, column in (
+            (np.add, weights),
+            (np.minimum, lefts),
+            (np.minimum, tops),
+            (np.maximum, rights),
+            (np.maximum, bottoms),
+        )
+    )
+    return labels, [
+        Part(label, *column) for label, column in enumerate(zip(*columns, strict=True), 1)
+    ]
 
-    count = int(part_of_run.max()) + 1
-    left, top = np.full(count, mask.shape[1]), np.full(count, mask.shape[0])
-    right, bottom = np.zeros(count, int), np.zeros(count, int)
-    np.minimum.at(left, part_of_run, starts)
-    np.minimum.at(top, part_of_run, rows)
-    np.maximum.at(right, part_of_run, ends)
-    np.maximum.at(bottom, part_of_run, rows + 1)
-    weights = np.bincount(label_of_pixel, ink[mask])[1:]
-    columns = (weights.tolist(), left.tolist(), top.tolist(), right.tolist(), bottom.tolist())
-    return labels, [Part(number, *row) for number, row in enumerate(zip(*columns, strict=True), 1)]
 
+def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return start and end (open) of each run of ink along a row, in reading order.
 
-def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return row, start and end (open) of each run of ink along a row, in reading order."""
+    They are counted through all rows, with a pixel between two rows, which parts them.
+    """
     height, width = mask.shape
-    edged = np.zeros((height + 1, width + 1), bool)  # a gap parts each row from the next
+    edged = np.zeros((height + 1, width + 1), bool)
     edged[:height, 1:] = mask
     flat = edged.ravel()
     changes = np.flatnonzero(flat[1:] != flat[:-1])
-    rows, starts = np.divmod(changes[::2], width + 1)
-    return rows, starts, changes[1::2] - rows * (width + 1)
+    return changes[::2], changes[1::2]
 
 
-def _roots(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray, height: int) -> list[int]:
-    """Return for each run of ink, in reading order, one run of the same part."""
-    root = list(range(len(rows)))
+def _roots(starts: np.ndarray, ends: np.ndarray, line: int) -> np.ndarray:
+    """Return for each run of ink, in reading order, the first run of the same part."""
+    # What a run touches in the row above, `line` pixels before: from first to the one after.
+    first = np.searchsorted(ends, starts - line)
+    after = np.searchsorted(starts, ends - line, "right")
+    if np.count_nonzero(first == after) == 1:  # all but the first run hang on others
+        return np.zeros_like(first)
+    # Each run hangs on the first that it touches above; each then finds its root in few leaps.
+    root = np.where(after > first, first, np.arange(len(starts)))
+    for _ in range(int((starts[-1] - starts[0]) // line).bit_length()):
+        root = root[root]
+    joints = np.flatnonzero(after > first + 1).tolist()
+    return _joined(root, joints, first.tolist(), after.tolist()) if joints else root
+
+
+def _joined(root: np.ndarray, joints: list[int], first: list[int], after: list[int]) -> np.ndarray:
+    """Make one of the trees that meet in the joints: runs that touch several ones above."""
+    tree, above = root.tolist(), dict[int, int]()
 
     def find(run: int) -> int:
-        while root[run] != run:
-            root[run] = root[root[run]]
-            run = root[run]
+        while run in above:
+            above[run] = run = above.get(above[run], above[run])
         return run
 
-    first_of_row = np.searchsorted(rows, np.arange(height + 1)).tolist()
-    start, end = starts.tolist(), ends.tolist()
-    for row in range(1, height):
-        above, stop = first_of_row[row - 1], first_of_row[row]
-        for run in range(first_of_row[row], first_of_row[row + 1]):
-            while above < stop and end[above] < start[run]:
-                above += 1
-            touching = above
-            while touching < stop and start[touching] <= end[run]:
-                root[find(touching)] = find(run)
-                touching += 1
-    return [find(run) for run in range(len(rows))]
+    for joint in joints:
+        for touching in range(first[joint] + 1, after[joint]):
+            one, other = find(tree[joint]), find(tree[touching])
+            if one != other:
+                above[max(one, other)] = min(one, other)
+    leap = np.arange(len(root))
+    leap[list(above)] = [find(run) for run in above]
+    return leap[root]

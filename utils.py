@@ -8,7 +8,7 @@ import binascii
 import io
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +35,7 @@ SIGNATURES = {
     b"MM\0*": "TIFF",
 }
 ENOUGH_PIXELS = 1024  # a side; a larger JPEG is decoded at a fraction of its size
+MOSTLY_OPAQUE = [0] * 128 + [255] * 128  # by the level of alpha
 UNIFORM = 96  # grey levels: opaque pixels that differ less are all ink, without paper
 
 
@@ -168,7 +169,7 @@ def _opaque(picture: Image.Image) -> Image.Image:
     elif picture.mode[0] in "IF":  # 16 or 32 bits, whole or floating
         return _eight_bits(picture)
     if picture.has_transparency_data:
-        return _on_paper(picture.convert("RGBA"))
+        return _on_paper(picture if picture.mode in ("LA", "RGBA") else picture.convert("RGBA"))
     return picture.convert("L" if picture.mode == "1" else "RGB")
 
 
@@ -181,24 +182,42 @@ def _eight_bits(picture: Image.Image) -> Image.Image:
 
 
 def _on_paper(picture: Image.Image) -> Image.Image:
-    """Lay a transparent picture on paper that its ink stands out from.
+    """Lay a transparent picture (mode LA or RGBA) on paper that its ink stands out from.
 
     Where what is opaque is of one brightness it is all ink: white paper for dark, black for
     light. Otherwise it has a paper of its own, which is most of it and is continued.
     """
-    pixels = np.asarray(picture)
-    grey = np.asarray(picture.convert("RGB").convert("L"))
-    opaque = grey[pixels[..., 3] > 127]
-    if not opaque.size:
-        opaque = grey[pixels[..., 3] > 0]
-    if not opaque.size:
+    *colours, alpha = picture.split()
+    grey = colours[0] if _alike(colours) else None
+    opaque = picture.convert("RGB") if grey is None else grey
+    if alpha.getextrema()[0] == 255:
+        return opaque
+    brightness = grey or picture.convert("L")
+    counts = brightness.histogram(alpha.point(MOSTLY_OPAQUE))
+    if not any(counts):
+        counts = brightness.histogram(alpha)
+    if not any(counts):
         paper = 255.0
-    elif np.percentile(opaque, 95) - np.percentile(opaque, 5) > UNIFORM:
-        paper = float(np.median(opaque))
     else:
-        paper = 255.0 if np.median(opaque) < 128 else 0.0
-    sheet = Image.new("RGBA", picture.size, (round(paper),) * 3 + (255,))
-    return Image.alpha_composite(sheet, picture).convert("RGB")
+        dark, paper, light = _percentiles(counts, 5, 50, 95)
+        if light - dark <= UNIFORM:
+            paper = 255.0 if paper < 128 else 0.0
+    sheet = Image.new(opaque.mode, picture.size, (round(paper),) * len(opaque.getbands()))
+    sheet.paste(opaque, (0, 0), alpha)
+    return sheet
+
+
+def _alike(bands: Sequence[Image.Image]) -> bool:
+    """Tell if all bands (mode L) are the same: the picture is grey."""
+    return len({band.tobytes() for band in bands}) == 1
+
+
+def _percentiles(counts: list[int], *percents: float) -> list[float]:
+    """Return what np.percentile would of pixels of which these are the counts by level."""
+    up_to = np.cumsum(counts)
+    places = np.array(percents) / 100 * (up_to[-1] - 1)
+    below, above = (np.searchsorted(up_to, p, "right") for p in (np.floor(places), np.ceil(places)))
+    return (below + (above - below) * (places % 1)).tolist()
 
 
 def to_mnist_form(picture: Image.Image, method: str = config.DEFAULT_PREPROCESSING) -> np.ndarray:
@@ -224,12 +243,15 @@ def _grey(picture: Image.Image) -> Image.Image:
     """
     if picture.mode == "L":
         return picture
-    grey = picture.convert("L")
+    # Grey in colour's form, as most drawings are; a glance at few pixels spares photos the rest.
+    glance = picture.resize((8, 8), Image.Resampling.NEAREST)
+    if _alike(glance.split()) and _alike(bands := picture.split()):
+        return bands[0]
     few = picture.resize((min(64, picture.width), min(64, picture.height)), Image.Resampling.BOX)
-    best = int(np.argmax([np.ptp(np.asarray(band)) for band in few.split()]))
-    if np.ptp(np.asarray(few.convert("L"))) < 0.5 * np.ptp(np.asarray(few.split()[best])):
-        return picture.split()[best]
-    return grey
+    ranges = [np.ptp(np.asarray(band)) for band in few.split()]
+    if np.ptp(np.asarray(few.convert("L"))) < 0.5 * max(ranges):
+        return picture.getchannel(int(np.argmax(ranges)))
+    return picture.convert("L")
 
 
 def basic(grey: Image.Image) -> np.ndarray:
