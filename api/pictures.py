@@ -5,19 +5,17 @@ import numpy as np
 from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from api import reading, validation
+from api import reading, request_bodies, validation
 from api.problems import MalformedRequest
-from api.request_bodies import PredictRequest
 from utils import MalformedPicture, Source, UnsupportedPicture
 
 FIELDS = ("file", "image")
-KEYS = ("image", "images", "pixels")
 FORMS = (
     "send multipart form data with the field 'file', a raw body with an image content type, "
     'or JSON: {"image": "<base64 or data URL>"}, {"images": [...]} or {"pixels": [[...]]}, '
     "28 lists of 28 numbers, 0-255 or 0-1"
 )
-DECODER = msgspec.json.Decoder(PredictRequest)
+DECODER = msgspec.json.Decoder(request_bodies.PredictRequest)
 
 
 def of_request(request: Request) -> tuple[list[Source], bool]:
@@ -54,11 +52,11 @@ def _of_form(request: Request) -> tuple[list[Source], bool]:
 
 def _of_json(request: Request) -> tuple[list[Source], bool]:
     body = validation.decode(reading.body_of(request), DECODER, FORMS)
-    given = [key for key in KEYS if getattr(body, key) is not msgspec.UNSET]
+    given = request_bodies.given(body)
     if len(given) != 1:
         raise MalformedRequest(
-            f"the JSON has {' and '.join(given) or 'none'} of {', '.join(KEYS)}, of which exactly "
-            f"one is expected: {FORMS}"
+            f"the JSON holds {' and '.join(given) or 'no image, images or pixels'}: exactly one "
+            f"of the three is expected: {FORMS}"
         )
     if body.image is not msgspec.UNSET:
         return [body.image], False

@@ -54,6 +54,7 @@ TITLES = {
     503: "Overloaded",
 }
 RETRY_AFTER = 1  # seconds
+CONTENT_TYPE = "application/problem+json"
 
 PROTOCOLS = re.compile(r"/v[12](/|$)")  # the paths of tensorflow_serving.py and open_inference.py
 PROTOCOL_STATUS = {415: 400, 422: 400}  # those servers know of an invalid argument only
@@ -87,9 +88,7 @@ def problem(
         "detail": detail,
         "request_id": logs.request_id(),
     }
-    return Response(
-        json.dumps(body) + "\n", status, headers, content_type="application/problem+json"
-    )
+    return Response(json.dumps(body) + "\n", status, headers, content_type=CONTENT_TYPE)
 
 
 def register(app: Flask, max_bytes: int) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 import config
+from outputs import IS_DIGIT, PROBABILITIES
 
 SIDE = config.IMAGE_SIZE
 LARGEST_SIZE = 2**31 - 1  # of a shape; any whole number can come in JSON
@@ -197,10 +198,13 @@ class OutputParameters(Struct, frozen=True):
     shared_memory_region: Annotated[Any, NEVER] = UNSET
 
 
+OutputName = Annotated[str, _stated(enum=[PROBABILITIES, IS_DIGIT])]
+
+
 class RequestedOutput(Struct, frozen=True):
     """An output that is asked for; without any all are answered."""
 
-    name: Annotated[str, _stated(enum=["probabilities", "is_digit"])]
+    name: OutputName
     parameters: OutputParameters = OutputParameters()
 
 
@@ -219,3 +223,16 @@ class InferRequest(Struct, frozen=True):
     id: Annotated[str, Meta(description="The answer repeats it.")] | UnsetType = UNSET
     outputs: list[RequestedOutput] = []
     parameters: InferParameters = InferParameters()
+
+
+# Of these fields exactly one is there, which no type of a struct says.
+EXACTLY_ONE: dict[type[Struct], tuple[str, ...]] = {
+    PredictRequest: ("image", "images", "pixels"),
+    ServingRequest: ("instances", "inputs"),
+    Instance: ("b64", "images"),
+}
+
+
+def given(body: Struct) -> list[str]:
+    """Return which of a body's fields, of which there must be exactly one, are there."""
+    return [name for name in EXACTLY_ONE[type(body)] if getattr(body, name) is not UNSET]

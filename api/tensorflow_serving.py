@@ -19,7 +19,7 @@ from werkzeug.routing import BaseConverter
 
 import config
 import utils
-from api import reading, validation
+from api import reading, request_bodies, validation
 from api.problems import MalformedRequest, NotServed
 from api.request_bodies import (
     SIGNATURE,
@@ -103,7 +103,7 @@ def _values(asked: ServingRequest) -> tuple[list[Image | EncodedPicture], bool]:
         raise MalformedRequest(
             f"signature_name is {asked.signature_name!r:.80}: the one here is {SIGNATURE}"
         )
-    given = [key for key in ("instances", "inputs") if getattr(asked, key) is not UNSET]
+    given = request_bodies.given(asked)
     if len(given) != 1:
         raise MalformedRequest(
             f"the request holds {' and '.join(given) or 'neither instances nor inputs'}: "
@@ -119,13 +119,11 @@ def _item(number: int, instance: Image | Instance) -> Image | EncodedPicture:
     """Return the value of the one input, which an instance may name."""
     if not isinstance(instance, Instance):
         return instance
-    if instance.b64 is UNSET and instance.images is not UNSET:
-        return instance.images
-    if instance.b64 is not UNSET and instance.images is UNSET:
-        return EncodedPicture(instance.b64)
-    raise MalformedRequest(
-        f"instances[{number}] must have exactly one of b64 and images: {EXPECTED}"
-    )
+    if len(request_bodies.given(instance)) != 1:
+        raise MalformedRequest(
+            f"instances[{number}] must have exactly one of b64 and images: {EXPECTED}"
+        )
+    return instance.images or EncodedPicture(instance.b64 or "")
 
 
 def _images(values: list[Image | EncodedPicture], settings: config.Settings) -> np.ndarray:
