@@ -101,13 +101,14 @@ def _kind(schema: Schema) -> Markup:
     if "properties" in schema:
         pairs = ((name, _kind(each)) for name, each in schema["properties"].items())
         return Markup(", ").join(Markup("<code>{}</code>: {}").format(*pair) for pair in pairs)
-    for key in ("anyOf", "oneOf"):
-        if key in schema:
-            return _either(map(_kind, schema[key]))
+    if "anyOf" in schema and "type" not in schema:
+        return _either(map(_kind, schema["anyOf"]))
     if schema.get("type") == "array":
         count = _span(schema, "minItems", "maxItems")
         start = f"list of {count} × " if count else "list of "
-        return escape(start) + _kind(schema["items"])
+        return _either(
+            escape(start) + _kind(each["items"]) for each in schema.get("anyOf", [schema])
+        )
     return escape(_plain(schema))
 
 

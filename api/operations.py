@@ -34,12 +34,14 @@ TAGS = {
 JSON, BYTES, TEXT = "application/json", "application/octet-stream", "text/plain"
 IMAGES = ("image/png", "image/jpeg", "image/webp", "image/bmp", "image/gif")
 FILE = {"type": "string", "format": "binary"}
-FILES = {"type": "array", "items": FILE, "minItems": 1, asked.MOST: "maxItems"}
 FORM = {
-    "description": "One picture or several; several are answered as a batch.",
+    "description": "One picture or several, which are answered as a batch. The field may be called "
+    "`image` too.",
     "type": "object",
-    "properties": {"file": FILES, "image": FILES},
-    "anyOf": [{"required": ["file"]}, {"required": ["image"]}],
+    "properties": {
+        "file": {"type": "array", "items": FILE, "minItems": 1, asked.MOST: "maxItems"},
+    },
+    "required": ["file"],
 }
 PREPROCESSING = {
     "name": "preprocessing",

@@ -16,6 +16,7 @@ SIDE = config.IMAGE_SIZE
 LARGEST_SIZE = 2**31 - 1  # of a shape; any whole number can come in JSON
 SIGNATURE = "serving_default"
 MOST = "x-most"  # marks lists and counts that go up to the settings' `max_batch`
+ALIKE = "x-alike"  # marks lists whose items are of one kind, down to so many lists within
 NEVER = Meta(extra_json_schema={"not": {}})  # a field that is known only to be refused
 
 
@@ -29,7 +30,7 @@ PictureText = Annotated[
     Meta(
         title="Picture",
         description="The file of a picture, in base64 or as a data URL.",
-        extra_json_schema={"format": "byte", "contentEncoding": "base64"},
+        extra_json_schema={"format": "byte", "contentEncoding": "base64", "minLength": 1},
     ),
 ]
 Preprocessing = Annotated[
@@ -57,7 +58,7 @@ Ink = Annotated[float, _stated(minimum=0, maximum=1)]
 OwnList = Annotated[list[Ink], _stated(minItems=1, maxItems=1)]
 Image = Annotated[
     list[Annotated[list[Ink | OwnList], _stated(minItems=SIDE, maxItems=SIDE)]],
-    _stated(minItems=SIDE, maxItems=SIDE),
+    _stated(minItems=SIDE, maxItems=SIDE, **{ALIKE: 2}),
     Meta(
         title="Image",
         description=f"In MNIST form: {SIDE} rows of {SIDE} numbers from 0 to 1, ink 1 on paper 0. "
@@ -100,7 +101,7 @@ class Instance(Struct, frozen=True, forbid_unknown_fields=True):
 Column = Annotated[
     list[Image | EncodedPicture],
     Meta(min_length=1, description="All numbers, or all pictures."),
-    _stated(**{MOST: "maxItems"}),
+    _stated(**{MOST: "maxItems", ALIKE: 1}),
 ]
 
 
@@ -117,7 +118,7 @@ class ServingRequest(Struct, frozen=True):
         Annotated[
             list[Image | Instance],
             Meta(min_length=1, description="The row format: all numbers, or all pictures."),
-            _stated(**{MOST: "maxItems"}),
+            _stated(**{MOST: "maxItems", ALIKE: 1}),
         ]
         | UnsetType
     ) = UNSET
@@ -186,7 +187,9 @@ class PicturesInput(Struct, frozen=True, tag_field="name", tag="pictures"):
             prefixItems=[{"type": "integer", "minimum": 1, MOST: "maximum"}],
         ),
     ]
-    data: list[PictureText] | UnsetType = UNSET
+    data: Annotated[list[PictureText], _stated(minItems=1, **{MOST: "maxItems"})] | UnsetType = (
+        UNSET
+    )
     parameters: TensorParameters = TensorParameters()
 
 

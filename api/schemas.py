@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 import config
-from api.request_bodies import EXACTLY_ONE, MOST
+from api.request_bodies import ALIKE, EXACTLY_ONE, MOST
 
 REF = "#/components/schemas/{name}"
 Definition = Any  # a type that msgspec has a JSON Schema of, several in a tuple, or a JSON Schema
@@ -44,6 +44,8 @@ class Schemas:
         finished = {key: self._within(key, value) for key, value in schema.items()}
         if MOST in finished:
             finished[finished.pop(MOST)] = self._settings.max_batch
+        if ALIKE in finished:
+            finished = _alike(finished, finished.pop(ALIKE))
         if "description" in finished:
             finished["description"] = inspect.cleandoc(finished["description"])
         if finished.get("required") == []:
@@ -60,6 +62,20 @@ class Schemas:
         if isinstance(value, list):
             return [self._finished(x, True) if isinstance(x, dict) else x for x in value]
         return self._finished(value, True) if isinstance(value, dict) else value
+
+
+def _alike(schema: Schema, depth: int) -> Schema:
+    """Return a list's schema that has, for each kind of items, lists of that kind alone."""
+
+    def of_kind(within: Schema, left: int, kind: Schema) -> Schema:
+        items = kind if left == 1 else of_kind(within["items"], left - 1, kind)
+        return within | {"items": items}
+
+    items = schema
+    for _ in range(depth):
+        items = items["items"]
+    kinds = [{"items": of_kind(schema, depth, kind)["items"]} for kind in items["anyOf"]]
+    return {key: value for key, value in schema.items() if key != "items"} | {"anyOf": kinds}
 
 
 def _each(definitions: Iterable[Definition]) -> Iterator[Definition]:
