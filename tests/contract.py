@@ -75,7 +75,7 @@ def run(url: str, examples: int, *options: str) -> "subprocess.CompletedProcess[
     return subprocess.run(
         [sys.executable, "-m", "schemathesis.cli", "--config-file", "tests/schemathesis.toml",
          "--no-color", "run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {KEY}",
-         "--max-examples", str(examples), "--seed", str(SEED), *options],
+         "--max-examples", str(examples), "--seed", str(SEED), "--checks", "all", *options],
         cwd=ROOT,
         capture_output=True,
         text=True,
