@@ -11,7 +11,7 @@ SEEDS = $(foreach seed,1 2 3,$(RUNS)/$(1)-$(seed).keras)
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast lint format bench screenshots lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench screenshots lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -88,6 +88,9 @@ test: lint  ## everything CI runs
 
 test-fast: $(VENV)/ready-dev  ## the fast tests, for every edit
 	$(PY) -m pytest -m "not slow"
+
+test-contract: $(VENV)/ready-dev  ## the API against its OpenAPI document, with thousands of requests an operation
+	$(PY) tests/contract.py --examples 2000
 
 lint: $(VENV)/ready-dev  ## ruff and mypy
 	$(PY) -m ruff format --check .

@@ -9,6 +9,7 @@ import config
 import utils
 from api import (
     open_inference,
+    openapi,
     pictures,
     problems,
     reading,
@@ -57,8 +58,8 @@ def create_app(
     def model_card() -> Response:
         return jsonify(classifier_of().card)
 
-    for protocol in (tensorflow_serving, open_inference):
-        protocol.register(app, classifier_of, settings)
+    for part in (tensorflow_serving, open_inference, openapi):
+        part.register(app, classifier_of, settings)
     app.wsgi_app = Front(app, classifier_of, settings)  # type: ignore[method-assign]
     return app
 
@@ -74,6 +75,7 @@ def describe_api(classifier: Classifier, url: str) -> dict[str, Any]:
             "GET /readyz": "200 when the model answers",
             "GET /model": "the model's card",
             "GET /metrics": "what was counted and timed, for Prometheus",
+            "GET /openapi.json": "all of this as an OpenAPI document; GET /docs shows it",
             **tensorflow_serving.routes(classifier.name),
             **open_inference.routes(classifier.name),
         },

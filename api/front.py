@@ -61,8 +61,9 @@ class Front:
 
     def _refused(self, environ: Environ) -> Reply | None:
         fault: config.ReaderError | None = environ.get(REFUSED)
-        if fault is None and stages.watch().elapsed() > self._settings.max_seconds:
-            fault = Overloaded(BUSY)  # its client has waited for as long as it may
+        late = stages.watch().elapsed() > self._settings.max_seconds
+        if fault is None and late and environ["REQUEST_METHOD"] == "POST":
+            fault = Overloaded(BUSY)
         return None if fault is None else reply_to(fault)
 
     def _at_once(self, environ: Environ) -> Reply | None:

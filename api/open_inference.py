@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 from flask import Flask, Response, jsonify, request
+from msgspec import UNSET
+from msgspec.json import Decoder
 
 import config
-from api import reading, tensors
+from api import reading, tensors, validation
 from api.problems import MalformedRequest
+from api.request_bodies import ImagesInput, InferRequest
 from classifier import Classifier
 from outputs import IS_DIGIT, PROBABILITIES
 
@@ -28,8 +31,10 @@ SIDE = config.IMAGE_SIZE
 DATATYPES = {IMAGES: "FP32", PICTURES: "BYTES"}
 SHAPES = {IMAGES: [-1, SIDE, SIDE, 1], PICTURES: [-1]}
 EXPECTED = (
-    'send {"inputs": [...]} with one input, images (FP32 [N, 28, 28, 1]) or pictures (BYTES [N])'
+    'send {"inputs": [...]} with one input, images (FP32 [N, 28, 28, 1], numbers from 0 to 1) or '
+    "pictures (BYTES [N])"
 )
+DECODER = Decoder(InferRequest)
 MODEL = "/v2/models/<name>"
 ONE_VERSION = f"{MODEL}/versions/<version>"
 
@@ -84,8 +89,12 @@ def register(
     def infer(name: str, version: str | None = None) -> Response:
         classifier = served(name, version)
         header = request.headers.get(tensors.HEADER_LENGTH)
-        asked, binary = tensors.split(reading.body_of(request), header, EXPECTED)
-        said = {"model_name": classifier.name, "model_version": classifier.version, **_id(asked)}
+        text, binary = tensors.split(reading.body_of(request), header)
+        asked = validation.decode(text, DECODER, EXPECTED)
+        tensors.refuse_shared_memory(asked.parameters, "the request")
+        said = {"model_name": classifier.name, "model_version": classifier.version}
+        if asked.id is not UNSET:
+            said["id"] = asked.id
         outputs = reading.outputs_of(classifier, _images(asked, binary, settings)).by_name()
         wanted = _wanted(asked, list(outputs))
         return tensors.response(said, {name: outputs[name] for name in wanted}, wanted)
@@ -108,76 +117,42 @@ def _describe(classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def _id(asked: dict[str, Any]) -> dict[str, str]:
-    """Return the request's `id`, which the response repeats, if it has one."""
-    if not isinstance(asked.get("id", ""), str):
-        raise MalformedRequest(f"id is {reading.json_kind(asked['id'])}: it must be text")
-    return {"id": asked["id"]} if "id" in asked else {}
-
-
-def _flag(parameters: dict[str, Any], name: str, default: bool) -> bool:
-    value = parameters.get(name, default)
-    if not isinstance(value, bool):
-        raise MalformedRequest(f"{name} is {reading.json_kind(value)}: expected true or false")
-    return value
-
-
-def _images(asked: dict[str, Any], binary: bytes | None, settings: config.Settings) -> np.ndarray:
+def _images(asked: InferRequest, binary: bytes | None, settings: config.Settings) -> np.ndarray:
     """Return images (N, 28, 28, 1) in MNIST form, from whichever input the request holds."""
-    tensor = _input(asked)
-    method = tensors.parameters_of(asked, "the request").get("preprocessing")
-    rests = reading.IMAGE_SHAPES if tensor["name"] == IMAGES else ((),)
-    shape = tensors.shape_of(tensor, rests)
-    reading.check_count(shape[0], tensor["name"], settings)
-    data = tensors.binary_data_of(tensor, binary)
-    if tensor["name"] == IMAGES:
-        if method is not None:
+    (tensor,) = asked.inputs
+    method = asked.parameters.preprocessing
+    if isinstance(tensor, ImagesInput):
+        shape = tensors.shape_of(tensor.shape, IMAGES, reading.IMAGE_SHAPES)
+        reading.check_count(shape[0], IMAGES, settings)
+        if method is not UNSET:
             raise MalformedRequest(
                 "preprocessing is for pictures: images are in MNIST form already, leave it out"
             )
-        return reading.read_numbers(tensors.numbers_of(tensor, shape, data), settings)
-    method = config.DEFAULT_PREPROCESSING if method is None else method
-    if not isinstance(method, str):
-        raise MalformedRequest(f"preprocessing is {reading.json_kind(method)}: expected a name")
-    return reading.read_pictures(tensors.pictures_of(tensor, shape, data), method, settings)
+        data = tensors.binary_data_of(tensor, IMAGES, binary)
+        return reading.read_numbers(tensors.numbers_of(tensor, data), settings)
+    shape = tensors.shape_of(tensor.shape, PICTURES, ((),))
+    reading.check_count(shape[0], PICTURES, settings)
+    pictures = tensors.pictures_of(tensor, tensors.binary_data_of(tensor, PICTURES, binary))
+    method = config.DEFAULT_PREPROCESSING if method is UNSET else method
+    return reading.read_pictures(pictures, method, settings)
 
 
-def _input(asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the request's one input, of a known name and that name's datatype."""
-    inputs = asked.get("inputs")
-    if not isinstance(inputs, list) or not all(isinstance(tensor, dict) for tensor in inputs):
-        raise MalformedRequest(f"inputs is no list of objects: {EXPECTED}")
-    if len(inputs) != 1:
-        raise MalformedRequest(f"the request holds {len(inputs)} inputs: {EXPECTED}")
-    (tensor,) = inputs
-    name, datatype = tensor.get("name"), tensor.get("datatype")
-    if not isinstance(name, str) or name not in DATATYPES:
-        given = repr(name) if isinstance(name, str) else reading.json_kind(name)
-        raise MalformedRequest(f"the input's name is {given:.80}: {EXPECTED}")
-    if datatype != DATATYPES[name]:
-        given = datatype if isinstance(datatype, str) else reading.json_kind(datatype)
-        raise MalformedRequest(f"{name} has the datatype {given:.80}: expected {DATATYPES[name]}")
-    return dict(tensor)
-
-
-def _wanted(asked: dict[str, Any], there: list[str]) -> dict[str, bool]:
+def _wanted(asked: InferRequest, there: list[str]) -> dict[str, bool]:
     """Return the names of the outputs to answer with, and of each whether as binary data."""
-    default = _flag(tensors.parameters_of(asked, "the request"), "binary_data_output", False)
-    outputs = asked.get("outputs", [])
-    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
-        raise MalformedRequest('outputs is no list of objects: expected {"name": ...} of each')
+    default = asked.parameters.binary_data_output
     wanted: dict[str, bool] = {}
-    for output in outputs:
-        name = output.get("name")
-        if not isinstance(name, str) or name not in there or name in wanted:
-            given = repr(name) if isinstance(name, str) else reading.json_kind(name)
+    for output in asked.outputs:
+        if output.name not in there or output.name in wanted:
             raise MalformedRequest(
-                f"outputs asks for {given:.80}: expected each of {', '.join(there)} once at most"
+                f"outputs asks for {output.name!r:.80}: expected each of {', '.join(there)} "
+                "once at most"
             )
-        parameters = tensors.parameters_of(output, name)
-        if "classification" in parameters:
+        if output.parameters.classification is not UNSET:
             raise MalformedRequest(
-                f"classification of {name} is not offered: leave it out, and take the largest"
+                f"classification of {output.name} is not offered: leave it out, and take the "
+                "largest"
             )
-        wanted[name] = _flag(parameters, "binary_data", default)
+        tensors.refuse_shared_memory(output.parameters, output.name)
+        binary = output.parameters.binary_data
+        wanted[output.name] = binary if isinstance(binary, bool) else default
     return wanted or dict.fromkeys(there, default)

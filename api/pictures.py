@@ -1,27 +1,28 @@
 """The pictures of a request, from any of the forms in which the contract takes them."""
 
-from typing import Any
-
+import msgspec
 import numpy as np
 from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-import config
-from api.reading import json_kind
+from api import reading, request_bodies, validation
+from api.problems import MalformedRequest
 from utils import MalformedPicture, Source, UnsupportedPicture
 
 FIELDS = ("file", "image")
 FORMS = (
     "send multipart form data with the field 'file', a raw body with an image content type, "
-    'or JSON: {"image": "<base64 or data URL>"}, {"images": [...]} or {"pixels": [[...]]}'
+    'or JSON: {"image": "<base64 or data URL>"}, {"images": [...]} or {"pixels": [[...]]}, '
+    "28 lists of 28 numbers, 0-255 or 0-1"
 )
+DECODER = msgspec.json.Decoder(request_bodies.PredictRequest)
 
 
 def of_request(request: Request) -> tuple[list[Source], bool]:
     """Return the pictures of a request, not yet decoded, and whether it is a batch.
 
-    A batch is several files, or JSON `images`, even of one. Raises MalformedPicture or
-    UnsupportedPicture.
+    A batch is several files, or JSON `images`, even of one. Raises MalformedPicture,
+    MalformedRequest or UnsupportedPicture.
     """
     kind = request.mimetype
     if kind == "multipart/form-data":
@@ -50,40 +51,15 @@ def _of_form(request: Request) -> tuple[list[Source], bool]:
 
 
 def _of_json(request: Request) -> tuple[list[Source], bool]:
-    try:
-        body = request.get_json(cache=False)
-    except RequestEntityTooLarge:
-        raise
-    except (BadRequest, RecursionError):
-        raise MalformedPicture(f"the body is not valid JSON: {FORMS}") from None
-    given = [
-        name for name in ("image", "images", "pixels") if isinstance(body, dict) and name in body
-    ]
+    body = validation.decode(reading.body_of(request), DECODER, FORMS)
+    given = request_bodies.given(body)
     if len(given) != 1:
-        raise MalformedPicture(
-            f"the JSON must be an object with exactly one of image, images and pixels: {FORMS}"
+        raise MalformedRequest(
+            f"the JSON holds {' and '.join(given) or 'no image, images or pixels'}: exactly one "
+            f"of the three is expected: {FORMS}"
         )
-    value = body[given[0]]
-    if given[0] == "pixels":
-        return [_pixels(value)], False
-    pictures = value if given[0] == "images" else [value]
-    if not isinstance(pictures, list) or not pictures:
-        raise MalformedPicture("images must be a list of at least one base64 text or data URL")
-    for picture in pictures:
-        if not isinstance(picture, str):
-            raise MalformedPicture(
-                f"{given[0]} holds {json_kind(picture)}: expected base64 text or a data URL"
-            )
-    return pictures, given[0] == "images"
-
-
-def _pixels(value: Any) -> np.ndarray:
-    side = config.IMAGE_SIZE
-    expected = f"pixels must be {side} lists of {side} numbers, 0-255 or 0-1"
-    try:
-        pixels = np.array(value)
-    except (ValueError, OverflowError, RecursionError):
-        raise MalformedPicture(f"{expected}: these rows are of different lengths") from None
-    if pixels.shape != (side, side) or pixels.dtype.kind not in "iuf":
-        raise MalformedPicture(f"{expected}: these are {pixels.shape} of {pixels.dtype}")
-    return pixels
+    if body.image is not msgspec.UNSET:
+        return [body.image], False
+    if body.images is not msgspec.UNSET:
+        return [*body.images], True
+    return [np.array(body.pixels)], False

@@ -77,6 +77,7 @@ TITLES = {
     503: "Cannot answer now",
 }
 HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}  # of seconds
+CONTENT_TYPE = "application/problem+json"
 UNEXPECTED = "an unexpected fault on the server; it was logged there"
 
 PROTOCOLS = re.compile(r"/v[12](/|$)")  # the paths of tensorflow_serving.py and open_inference.py
@@ -103,7 +104,7 @@ def reply(
             "detail": detail,
             "request_id": watch.request_id,
         }
-        content_type = "application/problem+json"
+        content_type = CONTENT_TYPE
     text = (json.dumps(body) + "\n").encode()
     kept = [("Content-Type", content_type), ("Content-Length", str(len(text)))]
     return Reply(status, [*kept, *(headers or {}).items()], text)

@@ -4,7 +4,6 @@ Whatever the protocol, images leave this room in MNIST form, (N, 28, 28, 1) floa
 a fault is an exception that `problems` answers in the protocol's own form.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,6 @@ from outputs import Outputs
 
 SIDE = config.IMAGE_SIZE
 IMAGE_SHAPES = ((SIDE, SIDE), (SIDE, SIDE, 1))
-KINDS = {dict: "an object", list: "a list", bool: "true or false", type(None): "null", str: "text"}
 
 
 def read_pictures(
@@ -87,41 +85,17 @@ def check_count(count: int, noun: str, settings: config.Settings) -> None:
         )
 
 
-def numbers_of(value: Any, what: str) -> np.ndarray:
-    """Return nested JSON lists of numbers as a float64 array of their shape.
+def numbers_of(value: list[Any], what: str) -> np.ndarray:
+    """Return nested lists of numbers as a float64 array of their shape.
 
-    what: of which a fault tells. Raises MalformedRequest for lists of unequal lengths, and for
-    anything that is not a number, true and false among them.
+    what: of which a fault tells. Raises MalformedRequest for lists of unequal lengths.
     """
-    # As objects: NumPy would take true for 1, and text beside numbers for text throughout.
-    array = np.array(value, dtype=object)
-    odd = [leaf for leaf in array.ravel().tolist() if type(leaf) not in (int, float)]
-    if odd:
+    try:
+        return np.array(value, np.float64)
+    except ValueError:
         raise MalformedRequest(
-            f"{what} holds {json_kind(odd[0])} where a number was expected: send lists of equal "
-            "lengths that hold numbers only"
-        )
-    try:
-        return array.astype(np.float64)
-    except OverflowError:  # whole numbers have any size in JSON
-        raise MalformedRequest(f"{what} holds a number far above 1: expected 0 to 1") from None
-
-
-def json_kind(value: Any) -> str:
-    """Return in words what kind of JSON value this is."""
-    return KINDS.get(type(value), "a number")
-
-
-def json_object(content: bytes, expected: str) -> dict[str, Any]:
-    """Parse a JSON object; raises MalformedRequest, which says what was `expected`."""
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError) as fault:
-        place = f" ({fault})" if isinstance(fault, json.JSONDecodeError) else ""
-        raise MalformedRequest(f"the body is not valid JSON{place}: {expected}") from None
-    if not isinstance(body, dict):
-        raise MalformedRequest(f"the JSON is {json_kind(body)}, not an object: {expected}")
-    return body
+            f"{what} has lists of unequal lengths: send lists of equal lengths"
+        ) from None
 
 
 def body_of(request: Request) -> bytes:

@@ -13,23 +13,42 @@ from typing import Any
 
 import numpy as np
 from flask import Flask, Response, jsonify, request
+from msgspec import UNSET
+from msgspec.json import Decoder
+from werkzeug.routing import BaseConverter
 
 import config
-from api import reading
+import utils
+from api import reading, request_bodies, validation
 from api.problems import MalformedRequest, NotServed
+from api.request_bodies import (
+    SIGNATURE,
+    EncodedPicture,
+    Image,
+    Instance,
+    NamedInputs,
+    ServingRequest,
+)
 from classifier import Classifier
 from outputs import IS_DIGIT, PROBABILITIES
 
 VERSION = "1"
-SIGNATURE = "serving_default"
 INPUT = "images"
 SIDE = config.IMAGE_SIZE
 EXPECTED = (
     f'send {{"instances": [...]}} or {{"inputs": [...]}}, each item {SIDE}x{SIDE} numbers from 0 '
     'to 1, or a picture as {"b64": "<base64>"}'
 )
-MODEL = "/v1/models/<name>"
-ONE_VERSION = f"{MODEL}/versions/<version>"
+MODEL = "/v1/models/<verbless:name>"
+ONE_VERSION = f"{MODEL}/versions/<verbless:version>"
+DECODER = Decoder(ServingRequest)
+
+
+class Verbless(BaseConverter):
+    """A part of a path before the colon and the verb, so that GET of `:predict` is not a status."""
+
+    regex = "[^/:]+"
+    part_isolating = True
 
 
 def routes(name: str) -> dict[str, str]:
@@ -46,6 +65,7 @@ def register(
     app: Flask, classifier_of: Callable[[], Classifier], settings: config.Settings
 ) -> None:
     """Add the protocol's routes to the app; `classifier_of` is asked at every request."""
+    app.url_map.converters["verbless"] = Verbless
 
     def served(name: str, version: str | None) -> Classifier:
         classifier = classifier_of()
@@ -72,57 +92,46 @@ def register(
         classifier = served(name, version)
         if verb != "predict":
             raise NotServed(f"this model does not {verb!r:.80}: use {name}:predict")
-        body = reading.json_object(reading.body_of(request), EXPECTED)
-        values, in_rows = _values(body)
+        values, in_rows = _values(validation.decode(reading.body_of(request), DECODER, EXPECTED))
         tensors = reading.outputs_of(classifier, _images(values, settings)).by_name()
         return jsonify(_in_rows(tensors) if in_rows else _in_columns(tensors))
 
 
-def _values(body: dict[str, Any]) -> tuple[list[Any], bool]:
+def _values(asked: ServingRequest) -> tuple[list[Image | EncodedPicture], bool]:
     """Return an item an image from either format, and whether it is the row format."""
-    signature = body.get("signature_name", SIGNATURE)
-    if signature not in (SIGNATURE, ""):
-        given = repr(signature) if isinstance(signature, str) else reading.json_kind(signature)
-        raise MalformedRequest(f"signature_name is {given:.80}: the one here is {SIGNATURE}")
-    given_keys = [key for key in ("instances", "inputs") if key in body]
-    if len(given_keys) != 1:
+    if asked.signature_name not in (SIGNATURE, ""):
         raise MalformedRequest(
-            f"the request holds {' and '.join(given_keys) or 'neither instances nor inputs'}: "
+            f"signature_name is {asked.signature_name!r:.80}: the one here is {SIGNATURE}"
+        )
+    given = request_bodies.given(asked)
+    if len(given) != 1:
+        raise MalformedRequest(
+            f"the request holds {' and '.join(given) or 'neither instances nor inputs'}: "
             f"exactly one of the two is expected: {EXPECTED}"
         )
-    key = given_keys[0]
-    values = body[key]
-    if key == "inputs" and isinstance(values, dict):
-        values = _named(values, "inputs")
-    if not isinstance(values, list) or not values:
-        said = "an empty list" if values == [] else reading.json_kind(values)
-        raise MalformedRequest(f"{key} holds {said}: expected a list with an item an image")
-    if key == "instances":
-        values = [
-            _named(value, f"instance {number}") if _has_names(value) else value
-            for number, value in enumerate(values, 1)
-        ]
-    return values, key == "instances"
+    if asked.instances is not UNSET:
+        return [_item(number, given) for number, given in enumerate(asked.instances)], True
+    inputs = asked.inputs
+    return inputs.images if isinstance(inputs, NamedInputs) else inputs or [], False
 
 
-def _has_names(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) != {"b64"}
-
-
-def _named(given: dict[str, Any], what: str) -> Any:
-    """Return the value of the one input from an object of named inputs."""
-    if set(given) != {INPUT}:
-        names = ", ".join(sorted(given))
+def _item(number: int, instance: Image | Instance) -> Image | EncodedPicture:
+    """Return the value of the one input, which an instance may name."""
+    if not isinstance(instance, Instance):
+        return instance
+    if len(request_bodies.given(instance)) != 1:
         raise MalformedRequest(
-            f"{what} names the inputs {names or '(none)'!s:.80}: the one input is {INPUT}"
+            f"instances[{number}] must have exactly one of b64 and images: {EXPECTED}"
         )
-    return given[INPUT]
+    return instance.images or EncodedPicture(instance.b64 or "")
 
 
-def _images(values: list[Any], settings: config.Settings) -> np.ndarray:
+def _images(values: list[Image | EncodedPicture], settings: config.Settings) -> np.ndarray:
     """Return images (N, 28, 28, 1) of N items, either all pictures or all numbers."""
     reading.check_count(len(values), "images", settings)
-    pictures = [value for value in values if isinstance(value, dict)]
+    pictures: list[utils.Source] = [
+        value.b64 for value in values if isinstance(value, EncodedPicture)
+    ]
     if not pictures:
         return reading.read_numbers(np.stack([*map(_image, _numbered(values), values)]), settings)
     if len(pictures) < len(values):
@@ -130,13 +139,7 @@ def _images(values: list[Any], settings: config.Settings) -> np.ndarray:
             f"{len(pictures)} of {len(values)} items are pictures and the others are not: "
             "send the two in requests of their own"
         )
-    for label, picture in zip(_numbered(values), pictures, strict=True):
-        if set(picture) != {"b64"} or not isinstance(picture["b64"], str):
-            raise MalformedRequest(
-                f'{label} is no picture: expected {{"b64": "<the picture file in base64>"}}'
-            )
-    sources = [picture["b64"] for picture in pictures]
-    return reading.read_pictures(sources, config.DEFAULT_PREPROCESSING, settings)
+    return reading.read_pictures(pictures, config.DEFAULT_PREPROCESSING, settings)
 
 
 def _numbered(values: list[Any]) -> list[str]:
@@ -145,8 +148,6 @@ def _numbered(values: list[Any]) -> list[str]:
 
 def _image(label: str, value: Any) -> np.ndarray:
     """Return one item's numbers, (28, 28)."""
-    if not isinstance(value, list):
-        raise MalformedRequest(f"{label} is {reading.json_kind(value)}: {EXPECTED}")
     numbers = reading.numbers_of(value, label)
     if numbers.shape not in reading.IMAGE_SHAPES:
         raise MalformedRequest(

@@ -13,89 +13,86 @@ from typing import Any
 
 import numpy as np
 from flask import Response
+from msgspec import UNSET
 
 from api import reading
 from api.problems import MalformedRequest
+from api.request_bodies import (
+    ImagesInput,
+    InferParameters,
+    OutputParameters,
+    PicturesInput,
+    TensorParameters,
+)
 from utils import Source
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
-LARGEST_SIZE = 2**31 - 1  # of a shape; any whole number can come in JSON
 
 
-def split(body: bytes, header: str | None, expected: str) -> tuple[dict[str, Any], bytes | None]:
-    """Return the request's JSON object and the binary data after it, None without the header."""
-    length = len(body)
-    if header is not None:
-        length = int(header) if header.isascii() and header.isdigit() and len(header) < 19 else -1
-        if not 0 <= length <= len(body):
-            raise MalformedRequest(
-                f"{HEADER_LENGTH} is {header!r:.80}: it must be the length of the JSON, "
-                f"a whole number from 0 to the body's {len(body):,} bytes"
-            )
-    asked = reading.json_object(body[:length], expected)
-    return asked, None if header is None else body[length:]
-
-
-def parameters_of(holder: dict[str, Any], what: str) -> dict[str, Any]:
-    """Return the parameters of a request, an input or an output; they are optional."""
-    parameters = holder.get("parameters", {})
-    if not isinstance(parameters, dict):
+def split(body: bytes, header: str | None) -> tuple[bytes, bytes | None]:
+    """Return the request's JSON and the binary data after it, None without the header."""
+    if header is None:
+        return body, None
+    length = int(header) if header.isascii() and header.isdigit() and len(header) < 19 else -1
+    if not 0 <= length <= len(body):
         raise MalformedRequest(
-            f"the parameters of {what} are {reading.json_kind(parameters)}: expected an object"
+            f"{HEADER_LENGTH} is {header!r:.80}: it must be the length of the JSON, "
+            f"a whole number from 0 to the body's {len(body):,} bytes"
         )
-    if "shared_memory_region" in parameters:
+    return body[:length], body[length:]
+
+
+def refuse_shared_memory(
+    parameters: InferParameters | TensorParameters | OutputParameters, what: str
+) -> None:
+    """Raise MalformedRequest if data is to be found, or put, in shared memory."""
+    if parameters.shared_memory_region is not UNSET:
         raise MalformedRequest(f"{what} is in shared memory, which is not offered: send its data")
-    return parameters
 
 
-def shape_of(tensor: dict[str, Any], rests: tuple[tuple[int, ...], ...]) -> list[int]:
+def shape_of(shape: list[int], name: str, rests: tuple[tuple[int, ...], ...]) -> list[int]:
     """Return the shape that an input states: N, then one of `rests`."""
-    name, shape = tensor["name"], tensor.get("shape")
-    expected = " or ".join(str(["N", *rest]).replace("'", "") for rest in rests)
-    if not isinstance(shape, list) or not shape:
-        raise MalformedRequest(f"{name} has no list of sizes for its shape: expected {expected}")
-    if not all(type(size) is int and 0 < size <= LARGEST_SIZE for size in shape):
-        raise MalformedRequest(
-            f"the shape of {name} has a size that is no whole number from 1 up: expected {expected}"
-        )
-    if tuple(shape[1:]) not in rests:
+    if tuple(shape[1:]) not in rests or not shape:
+        expected = " or ".join(str(["N", *rest]).replace("'", "") for rest in rests)
         raise MalformedRequest(f"{name} has the shape {shape!s:.80}: expected {expected}")
     return shape
 
 
-def binary_data_of(tensor: dict[str, Any], binary: bytes | None) -> bytes | None:
+def binary_data_of(
+    tensor: ImagesInput | PicturesInput, name: str, binary: bytes | None
+) -> bytes | None:
     """Return the input's binary data, None if its data is in the JSON."""
-    name = tensor["name"]
-    size = parameters_of(tensor, name).get("binary_data_size")
-    if size is None:
+    refuse_shared_memory(tensor.parameters, name)
+    size = tensor.parameters.binary_data_size
+    if size is UNSET:
         if binary:
             raise MalformedRequest(
                 f"{len(binary):,} bytes follow the JSON, but {name} has no binary_data_size"
             )
-        if "data" not in tensor:
+        if tensor.data is UNSET:
             raise MalformedRequest(
                 f"{name} has no data: give it data, or binary_data_size and the bytes after "
                 "the JSON"
             )
         return None
-    if "data" in tensor:
+    if tensor.data is not UNSET:
         raise MalformedRequest(f"{name} has both data and binary_data_size: give one of the two")
     if binary is None:
         raise MalformedRequest(
             f"{name} has binary_data_size, which needs the header {HEADER_LENGTH}: "
             "the length of the JSON in bytes"
         )
-    if type(size) is not int or size != len(binary):
-        given = size if type(size) is int else reading.json_kind(size)
+    if size != len(binary):
         raise MalformedRequest(
-            f"{name} has the binary_data_size {given!s:.80}, but {len(binary):,} bytes follow the "
+            f"{name} has the binary_data_size {size!s:.80}, but {len(binary):,} bytes follow the "
             "JSON: the two must be equal"
         )
     return binary
 
 
-def numbers_of(tensor: dict[str, Any], shape: list[int], data: bytes | None) -> np.ndarray:
+def numbers_of(tensor: ImagesInput, data: bytes | None) -> np.ndarray:
     """Return the numbers of `images` in the shape that it states."""
+    shape = tensor.shape
     count = math.prod(shape)
     if data is not None:
         if len(data) != 4 * count:
@@ -104,7 +101,7 @@ def numbers_of(tensor: dict[str, Any], shape: list[int], data: bytes | None) -> 
                 f"takes {4 * count:,}"
             )
         return np.frombuffer(data, "<f4").reshape(shape)
-    numbers = reading.numbers_of(tensor["data"], "the data of images")
+    numbers = reading.numbers_of(tensor.data or [], "the data of images")
     if numbers.shape not in ((count,), tuple(shape)):
         raise MalformedRequest(
             f"the data of images has the shape {list(numbers.shape)}: expected {shape!s:.80} as "
@@ -113,19 +110,12 @@ def numbers_of(tensor: dict[str, Any], shape: list[int], data: bytes | None) -> 
     return numbers.reshape(shape)
 
 
-def pictures_of(tensor: dict[str, Any], shape: list[int], data: bytes | None) -> list[Source]:
+def pictures_of(tensor: PicturesInput, data: bytes | None) -> list[Source]:
     """Return the encoded pictures of `pictures`, as many as its shape states."""
-    pictures: list[Source]
-    if data is not None:
-        pictures = [*_elements(data)]
-    else:
-        given = tensor["data"]
-        if not isinstance(given, list) or not all(isinstance(text, str) for text in given):
-            raise MalformedRequest("the data of pictures must be a list of pictures in base64 text")
-        pictures = [*given]
-    if len(pictures) != shape[0]:
+    pictures: list[Source] = [*(tensor.data or [])] if data is None else [*_elements(data)]
+    if len(pictures) != tensor.shape[0]:
         raise MalformedRequest(
-            f"pictures holds {len(pictures):,}, but its shape is {shape!s:.80}: "
+            f"pictures holds {len(pictures):,}, but its shape is {tensor.shape!s:.80}: "
             "the two must be equal"
         )
     return pictures

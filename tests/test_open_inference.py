@@ -82,7 +82,7 @@ class TestAnswers:
             alone = client.post(f"/predict{query}", data=picture, content_type="image/png")
             np.testing.assert_allclose(probabilities, alone.get_json()["probabilities"], atol=1e-5)
 
-    @pytest.mark.parametrize("request_id", ["", "a", "\ud800 ü"])
+    @pytest.mark.parametrize("request_id", ["", "a", "\U0001f58b ü"])
     def test_the_id_comes_back(self, client: FlaskClient, request_id: str) -> None:
         response = infer(client, asking(BLANK) | {"id": request_id})
         assert response.get_json()["id"] == request_id

@@ -214,9 +214,14 @@ class TestFaults:
 
     @pytest.mark.parametrize(
         ("body", "words"),
-        [("{", "not valid JSON (Expecting"), ("[]", "a list, not an object"),
-         (b"\xff\xfe{", "not valid JSON"), ("[" * 100_000, "not valid JSON"),
-         ('{"instances": ' + "9" * 5000 + "}", "not valid JSON"), ("", "not valid JSON")],
+        [("{", "not valid JSON (it is cut short)"), ("[]", "a list, not an object"),
+         (b"\xff\xfe{", "not valid JSON"), ("[" * 100_000, "a list, not an object"),
+         ('{"x": ' + "[" * 100_000, "not valid JSON (its lists or objects are nested too deep)"),
+         ('{"signature_name": "\xe9"}'.encode("latin-1"), "not valid JSON (it is not UTF-8)"),
+         ('{"x": "\\ud800"}', "half of a surrogate pair"),
+         ('{"x": 1} 2', "not valid JSON (trailing characters at byte 10)"),
+         ('{"instances": ' + "9" * 5000 + "}", "instances is a number far too large"),
+         ("", "not valid JSON (it is empty)")],
     )  # fmt: skip
     def test_malformed_json(self, client: FlaskClient, body: str | bytes, words: str) -> None:
         assert words in error(client.post(f"{MODEL}:predict", data=body))
@@ -226,31 +231,35 @@ class TestFaults:
         [({}, "neither instances nor inputs"),
          (ROWS | COLUMNS, "instances and inputs: exactly one"),
          (ROWS | {"signature_name": "other"}, "'other': the one here is serving_default"),
-         (ROWS | {"signature_name": [1]}, "a list: the one here is serving_default"),
-         ({"instances": []}, "an empty list"), ({"instances": 1}, "a number"),
-         ({"instances": None}, "null"), ({"inputs": "text"}, "text"),
-         ({"inputs": {}}, "(none): the one input is images"),
-         ({"inputs": {"pixels": [BLANK]}}, "pixels: the one input is images"),
-         ({"inputs": {"images": {"images": [BLANK]}}}, "an object"),
-         ({"instances": [{"images": BLANK, "x": 1}]}, "instance 1 names the inputs images, x"),
-         ({"instances": [BLANK, 3]}, "image 2 of 2 is a number"),
+         (ROWS | {"signature_name": [1]}, "signature_name is a list, not text"),
+         ({"instances": []}, "instances is an empty list: send"),
+         ({"instances": 1}, "instances is a number, not a list"),
+         ({"instances": None}, "instances is null, not a list"),
+         ({"inputs": "text"}, "inputs is text, not an object or a list"),
+         ({"inputs": {}}, "inputs has no images: send"),
+         ({"inputs": {"pixels": [BLANK]}}, "inputs has pixels, which is not known here: send"),
+         ({"inputs": {"images": {"images": [BLANK]}}}, "inputs.images is an object, not a list"),
+         ({"instances": [{"images": BLANK, "x": 1}]}, "instances[0] has x, which is not known"),
+         ({"instances": [BLANK, 3]}, "instances[1] is a number, not an object or a list"),
          ({"instances": ["iVBOR"]}, '{"b64": "<base64>"}'),
-         ({"instances": BLANK}, "at most 4"),  # one image without the list around it
+         ({"instances": BLANK}, "instances[0][0] is a number, not a list: send"),
          ({"instances": [BLANK, BLANK[:27]]}, "image 2 of 2 has the shape [27, 28]"),
          ({"instances": [[BLANK]]}, "the shape [1, 28, 28]"),
          ({"instances": [[]]}, "the shape [0]"),
          ({"instances": [[[0] * 28] * 27 + [[0]]]}, "lists of equal lengths"),
-         ({"instances": [with_pixel("0.5")]}, "text where a number"),
-         ({"instances": [with_pixel(None)]}, "null where a number"),
-         ({"instances": [with_pixel(False)]}, "true or false where a number"),
-         ({"instances": [with_pixel(10**400)]}, "far above 1"),
+         ({"instances": [with_pixel("0.5")]}, "instances[0][3][4] is text, not a number"),
+         ({"instances": [with_pixel(None)]}, "instances[0][3][4] is null, not a number"),
+         ({"instances": [with_pixel(False)]}, "is true or false, not a number"),
+         ({"instances": [with_pixel(10**400)]}, "[3][4] is a number far too large"),
          ({"instances": [BLANK, with_pixel(255)]}, "image 2 of 2 holds 255: expected numbers"),
          ({"instances": [with_pixel(-0.1)]}, "holds -0.1"),
-         ({"instances": [with_pixel(float("nan"))]}, "holds nan"),
-         ({"instances": [with_pixel(float("inf"))]}, "holds inf"),
+         ({"instances": [with_pixel(float("nan"))]}, "has no number NaN, which stands at byte 463"),
+         ({"instances": [with_pixel(float("-inf"))]}, "has no number -Infinity, which"),
          ({"instances": [b64(EIGHT), BLANK]}, "1 of 2 items are pictures"),
-         ({"instances": [{"b64": 3}]}, "image 1 of 1 is no picture"),
-         ({"instances": [{"images": {"b": ""}}]}, "image 1 of 1 is no picture"),
+         ({"instances": [{"b64": 3}]}, "instances[0].b64 is a number, not text"),
+         ({"instances": [{"images": {"b": ""}}]}, "instances[0].images has b, which is not"),
+         ({"instances": [{}]}, "instances[0] must have exactly one of b64 and images"),
+         ({"instances": [{"b64": "", "images": BLANK}]}, "exactly one of b64 and images"),
          ({"instances": [{"b64": "!!"}]}, "not valid base64"),
          ({"instances": [b64(b"text")]}, "not a picture"),
          ({"instances": [b64(EIGHT[:900])]}, "cut short"),
@@ -303,6 +312,7 @@ def test_no_bytes_make_the_server_fail(client: FlaskClient, body: bytes) -> None
 @pytest.mark.parametrize("depth", [70, 900])
 def test_deep_lists_are_told(client: FlaskClient, depth: int) -> None:
     deep = json.loads("[" * depth + "]" * depth)
-    assert "expected" in error(predict(client, {"instances": [deep]}))
+    words = "instances[0][0][0][0] is a list, not a number: send"
+    assert words in error(predict(client, {"instances": [deep]}))
     with pytest.raises(problems.MalformedRequest):
         reading.numbers_of([deep], "it")
