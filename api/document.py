@@ -127,7 +127,7 @@ def _described(
 
 def _variables(rule: Rule, name: str, version: str) -> Iterator[Schema]:
     """Describe the variables of a path, each of which has one value here."""
-    serving = rule.rule.startswith(tensorflow_serving.MODEL)
+    serving = rule.rule.startswith(tensorflow_serving.ROOT)
     values = {"name": name, "version": tensorflow_serving.VERSION if serving else version}
     for variable, value in values.items():
         if variable in rule.arguments:

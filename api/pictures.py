@@ -42,9 +42,10 @@ def _of_form(request: Request) -> tuple[list[Source], bool]:
     except BadRequest:
         raise MalformedPicture(f"the form data is malformed: {FORMS}") from None
     if not files:
-        sent = sorted({*request.files, *request.form})
+        names = sorted({str(name or "without a name") for name in (*request.files, *request.form)})
+        sent = ", ".join(names) or "none"
         raise MalformedPicture(
-            f"no picture in the form: its fields are {', '.join(sent) or 'none'}, expected 'file' "
+            f"no picture in the form: its fields are {sent:.80}, expected 'file' "
             "with the file's contents (curl: -F file=@picture.png)"
         )
     return [file.read() for file in files], len(files) > 1

@@ -39,15 +39,16 @@ EXPECTED = (
     f'send {{"instances": [...]}} or {{"inputs": [...]}}, each item {SIDE}x{SIDE} numbers from 0 '
     'to 1, or a picture as {"b64": "<base64>"}'
 )
-MODEL = "/v1/models/<verbless:name>"
-ONE_VERSION = f"{MODEL}/versions/<verbless:version>"
+ROOT = "/v1/models/"
+MODEL = f"{ROOT}<name>"
+ONE_VERSION = f"{MODEL}/versions/<version>"
 DECODER = Decoder(ServingRequest)
 
 
 class Verbless(BaseConverter):
-    """A part of a path before the colon and the verb, so that GET of `:predict` is not a status."""
+    """The end of a path that has none of the API's verbs: GET of :predict is no model's status."""
 
-    regex = "[^/:]+"
+    regex = "(?![^/]*:(?:predict|classify|regress)$)[^/]+"
     part_isolating = True
 
 
@@ -72,8 +73,8 @@ def register(
         reading.check_served(classifier, name, version, VERSION)
         return classifier
 
-    @app.get(MODEL, endpoint="v1_status")
-    @app.get(ONE_VERSION, endpoint="v1_status")
+    @app.get(f"{ROOT}<verbless:name>", endpoint="v1_status")
+    @app.get(f"{MODEL}/versions/<verbless:version>", endpoint="v1_status")
     def status(name: str, version: str | None = None) -> Response:
         served(name, version)
         fine = {"error_code": "OK", "error_message": ""}

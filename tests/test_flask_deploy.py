@@ -168,6 +168,13 @@ class TestFaults:
         assert "picture" in detail
         assert "'file'" in detail
 
+    def test_form_with_a_part_without_a_name(self, client: FlaskClient) -> None:
+        body = b"--x\r\nContent-Disposition: form-data\r\n\r\n1\r\n--x--\r\n"
+        response = client.post(
+            "/predict", data=body, content_type="multipart/form-data; boundary=x"
+        )
+        assert "without a name" in problem(response, 400)
+
     def test_content_type_that_is_not_read(self, client: FlaskClient) -> None:
         response = client.post("/predict", data=EIGHT, content_type="text/plain")
         assert "text/plain" in problem(response, 415)

@@ -209,6 +209,11 @@ class TestFaults:
     def test_other_verbs_methods_and_addresses(self, client: FlaskClient) -> None:
         assert "mnist_cnn:predict" in error(predict(client, ROWS, f"{MODEL}:classify"), 404)
         assert "GET" in error(client.post(MODEL), 405)
+        for path in (f"{MODEL}:predict", f"{MODEL}/versions/1:predict", f"{MODEL}:classify"):
+            response = client.get(path)
+            assert "POST" in error(response, 405)
+            assert "POST" in response.headers["Allow"]
+        assert "the one here is" in error(client.get(f"{MODEL}:other"), 404)
         assert "GET /" in error(client.get("/v1/nothing/here"), 404)
         assert client.get("/v1x").content_type == "application/problem+json"
 
