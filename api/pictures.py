@@ -8,12 +8,13 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 import config
 from api.reading import json_kind
-from utils import MalformedPicture, Source, UnsupportedPicture
+from utils import FORMAT_NAMES, MalformedPicture, Source, UnsupportedPicture
 
 FIELDS = ("file", "image")
 FORMS = (
-    "send multipart form data with the field 'file', a raw body with an image content type, "
-    'or JSON: {"image": "<base64 or data URL>"}, {"images": [...]} or {"pixels": [[...]]}'
+    f"send {FORMAT_NAMES} as multipart form data with the field 'file', as a raw body with an "
+    'image content type, or as JSON: {"image": "<base64 or data URL>"}, {"images": [...]} or '
+    '{"pixels": [[...]]}'
 )
 
 
