@@ -91,7 +91,8 @@ def take_apart(content: bytes) -> Parts:
 
 
 def _named(patterns: dict[str, bytes], content: bytes) -> str | None:
-    return next((name for name, p in patterns.items() if re.match(p, content, re.DOTALL)), None)
+    start = content[:4096]
+    return next((name for name, p in patterns.items() if re.match(p, start, re.DOTALL)), None)
 
 
 Walked = tuple[tuple[int, int], int, bytes]

@@ -12,14 +12,13 @@ from PIL import (
     BmpImagePlugin,
     GifImagePlugin,
     Image,
-    ImageOps,
     JpegImagePlugin,
     PngImagePlugin,
     WebPImagePlugin,
 )
 
 import config
-from containers import FORMAT_NAMES, NotRead, kind_of, take_apart
+from containers import FORMAT_NAMES, ORIENTATION_TAG, NotRead, kind_of, take_apart
 
 # Pillow's own limit warns or raises without naming ours, which is checked before any decoding.
 Image.MAX_IMAGE_PIXELS = None
@@ -79,12 +78,7 @@ def decode(source: Source, max_pixels: int = config.Settings.max_pixels) -> Imag
         return _opaque(_shrunk(_from_array(source, max_pixels)))
     if isinstance(source, Image.Image):
         _check_size(source.size, max_pixels)
-        try:
-            return _opaque(_shrunk(ImageOps.exif_transpose(_loaded(source))))
-        except PictureError:
-            raise
-        except Exception as fault:  # as below, for damaged metadata
-            raise _damaged(source.format, fault) from None
+        return _finished(source)
     if isinstance(source, str):
         source = _from_base64(source)
     if isinstance(source, Path):
@@ -92,7 +86,7 @@ def decode(source: Source, max_pixels: int = config.Settings.max_pixels) -> Imag
             source = source.read_bytes()
         except (OSError, ValueError) as fault:  # ValueError: a name that no file can have
             raise UnreadablePicture(f"the picture file cannot be read: {fault}") from None
-    return _opaque(_from_bytes(source, max_pixels))
+    return _from_bytes(source, max_pixels)
 
 
 def _from_base64(text: str) -> bytes:
@@ -125,20 +119,25 @@ def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
     except Exception as fault:  # a damaged header makes Pillow's readers raise almost anything
         raise _damaged(parts.kind, fault) from None
     _check_size(picture.size, max_pixels)
-    picture = _shrunk(_loaded(picture))
-    turn = TURNS.get(parts.orientation)
-    return picture if turn is None else picture.transpose(turn)
+    return _finished(picture, parts.orientation)
 
 
-def _loaded(picture: Image.Image) -> Image.Image:
-    """Decode the pixels of an opened picture, of a very large JPEG at a fraction of its size."""
+def _finished(picture: Image.Image, orientation: int | None = None) -> Image.Image:
+    """Decode the pixels of an opened picture, of a very large one at a fraction of its size.
+
+    orientation: as EXIF counts it; None: as Pillow finds it in the picture.
+    """
     width, height = picture.size
     fraction = _fraction(width, height)
     try:
         if picture.format in ("JPEG", "MPO"):
             picture.draft(picture.mode, (width // fraction, height // fraction))
         picture.load()
-        return picture
+        if orientation is None:
+            orientation = picture.getexif().get(ORIENTATION_TAG, 1)
+        turn = TURNS.get(orientation)
+        small = _shrunk(picture)
+        return _opaque(small if turn is None else small.transpose(turn))
     except Exception as fault:  # as above, for damaged contents
         raise _damaged(picture.format, fault) from None
 

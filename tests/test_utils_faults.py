@@ -116,6 +116,14 @@ def test_the_formats_of_other_times_are_no_pictures_here(kind: str) -> None:
         decode(encoded(Image.new(mode, (64, 64)), kind))
 
 
+def test_a_palette_png_without_its_palette_is_refused() -> None:
+    """Pillow notices only when it is asked whether such a picture is transparent."""
+    content = encoded(drawing().convert("P"), "PNG")
+    start, end = content.index(b"PLTE") - 4, content.index(b"IDAT") - 4
+    with pytest.raises(UnreadablePicture, match="damaged"):
+        decode(content[:start] + content[end:])
+
+
 # Pillow warns of the damage that it is shown here; what counts is what comes of it.
 quietly = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
