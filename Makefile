@@ -110,7 +110,7 @@ bench: $(VENV)/ready  ## the quick preset against the Keras example, side by sid
 
 fuzz: $(VENV)/ready-fuzz  ## damaged pictures by the million at the decoder (FUZZ_RUNS=1000000; Linux on x86)
 	mkdir -p .fuzz/corpus
-	$(PY) tests/fuzz_decode.py -runs=$(FUZZ_RUNS) -timeout=1 -rss_limit_mb=2048 -max_len=4096 \
+	$(PY) tests/fuzz_decode.py -runs=$(FUZZ_RUNS) -timeout=1 -rss_limit_mb=4096 -max_len=4096 \
 	  -dict=tests/fuzz.dict -artifact_prefix=.fuzz/ -print_final_stats=1 .fuzz/corpus tests/fuzz_corpus
 
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page

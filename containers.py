@@ -112,6 +112,8 @@ def _png(content: bytes) -> Walked:
         if name == b"IDAT":
             data.append(content[place + 8 : end - 4])
         elif name in (b"IHDR", b"PLTE", b"tRNS"):
+            if end > len(content):  # it would swallow what is put after it
+                raise ValueError(f"its chunk {name.decode()} ends beyond the file")
             kept.setdefault(name, content[place:end])
         elif name == b"eXIf":
             orientation = _orientation(content[place + 8 : end - 4])
@@ -142,6 +144,8 @@ def _jpeg(content: bytes) -> Walked:
             continue
         (length,) = struct.unpack_from(">H", content, place)
         start, place = place, place + length
+        if length < 2 or place > len(content):  # else what is kept could be read as other segments
+            raise ValueError("a segment of it has a length that cannot be")
         segment = content[start + 2 : place]
         if marker == EXIF_SEGMENT and segment.startswith(b"Exif\0\0") and orientation == 1:
             orientation = _orientation(segment[6:])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from PIL import BmpImagePlugin, Image, PngImagePlugin
 
 import config
 from decoding import PictureError, decode
@@ -16,7 +17,27 @@ from utils import to_mnist_form
 CORPUS = Path(__file__).resolve().parent / "fuzz_corpus"
 TEXT = b"data:"  # what begins so is sent as text
 FEW_PIXELS = 2**20  # the limit of most inputs, so that many can be tried in a second
+# What Pillow is never to be asked for, however a file is damaged: each unpacks or walks what a
+# stranger wrote without a bound of ours.
+NEVER = (
+    (Image.Exif, "load"),
+    (Image.Exif, "load_from_fp"),
+    (PngImagePlugin, "_safe_zlib_decompress"),
+    (PngImagePlugin.PngStream, "chunk_tEXt"),
+    (PngImagePlugin.PngStream, "chunk_iTXt"),
+    (PngImagePlugin.PngStream, "chunk_fcTL"),
+    (BmpImagePlugin.BmpRleDecoder, "decode"),
+)
 PNG_MARK = b"\x89PNG\r\n\x1a\n"
+
+
+class Asked(BaseException):
+    """Pillow was asked for one of NEVER. No Exception: the decoder takes any for damage."""
+
+
+def refuse(*arguments: object) -> object:
+    """Stand in for one of NEVER."""
+    raise Asked
 
 
 def check(content: bytes) -> bool:

@@ -29,6 +29,12 @@ def png_with(*chunks: bytes, after: bool = False) -> bytes:
     return PNG[:place] + b"".join(chunks) + PNG[place:]
 
 
+def swallowing() -> bytes:
+    """Return pixels that hold a chunk of text, and after them one that ends beyond the file."""
+    hidden = chunk(b"zTXt", b"a\0\0" + ZEROS)
+    return chunk(b"IDAT", bytes(9) + hidden) + struct.pack(">I", 21) + b"tRNS"
+
+
 def jpeg_with(*segments: bytes) -> bytes:
     parts = (struct.pack(">BBH", 0xFF, part[0], len(part) + 1) + part[1:] for part in segments)
     return JPEG[:2] + b"".join(parts) + JPEG[2:]
@@ -113,6 +119,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], Expected]] = {
     ),
     "PNG, EXIF of 46 GB": (lambda: png_with(chunk(b"eXIf", HUGE_EXIF)), AS_DRAWN),
     "PNG, EXIF that leads to itself": (lambda: png_with(chunk(b"eXIf", LOOP)), AS_DRAWN),
+    "PNG, a chunk that would swallow the pixels": (
+        lambda: PNG[:33] + swallowing(),
+        "ends beyond the file",
+    ),
     "PNG, a million empty data chunks": (
         lambda: flooded(chunk(b"IDAT", b""), png_with),
         "more than 100,000 chunks",
@@ -142,6 +152,10 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], Expected]] = {
     "JPEG, 16 MB of what is no marker": (
         lambda: flooded(b"\xff\0", lambda parts: JPEG[:2] + parts + JPEG[2:]),
         AS_DRAWN,
+    ),
+    "JPEG, EXIF behind a segment of no length": (
+        lambda: JPEG[:2] + b"\xff\xdb\0\0" + jpeg_with(b"\xdb\0\xff\xe1\1\1Exif\0\0")[2:],
+        "a length that cannot be",
     ),
     "JPEG, a pixel high": (lambda: narrow((65_500, 1)), (65_500, 1)),
     "JPEG, a pixel wide": (lambda: narrow((1, 65_500)), (1, 65_500)),

@@ -1,5 +1,6 @@
 """What `make fuzz` holds the decoder to, here by the whole corpus and a few hundred inputs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import fuzzing
@@ -12,6 +13,16 @@ from containers import SIGNATURES, kind_of
 
 SEEDS = sorted(CORPUS.iterdir())
 MOST_CORPUS = 200_000  # bytes
+
+
+@pytest.fixture(autouse=True, scope="module")
+def metadata_stay_unread() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for owner, name in fuzzing.NEVER:
+            patch.setattr(owner, name, fuzzing.refuse)
+        yield
+
+
 quietly = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
 
