@@ -8,10 +8,11 @@ MODEL := models/mnist_cnn.keras
 TEACHERS := models/checkpoints/teachers
 RUNS := models/checkpoints/runs
 SEEDS = $(foreach seed,1 2 3,$(RUNS)/$(1)-$(seed).keras)
+FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench screenshots lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench fuzz screenshots lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -31,6 +32,10 @@ $(VENV)/ready: requirements.txt requirements.lock | $(PY)
 $(VENV)/ready-dev: requirements-dev.txt requirements.txt requirements.lock | $(PY)
 	$(PIP) --requirement requirements-dev.txt
 	@touch $@ $(VENV)/ready
+
+$(VENV)/ready-fuzz: requirements-fuzz.txt | $(VENV)/ready
+	$(PIP) --requirement requirements-fuzz.txt
+	@touch $@
 
 $(MODEL): | $(VENV)/ready
 	$(PY) train_model.py
@@ -106,6 +111,11 @@ bench: $(VENV)/ready  ## the quick preset against the Keras example, side by sid
 	$(PY) benchmarks/inference.py
 	$(PY) benchmarks/cold_start.py
 
+fuzz: $(VENV)/ready-fuzz  ## damaged pictures by the million at the decoder (FUZZ_RUNS=1000000; Linux on x86)
+	mkdir -p .fuzz/corpus
+	$(PY) tests/fuzz_decode.py -runs=$(FUZZ_RUNS) -timeout=1 -rss_limit_mb=4096 -max_len=4096 \
+	  -dict=tests/fuzz.dict -artifact_prefix=.fuzz/ -print_final_stats=1 .fuzz/corpus tests/fuzz_corpus
+
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
 	$(PY) docs/take_screenshots.py
 
@@ -114,5 +124,5 @@ lock: $(VENV)/ready-dev  ## resolve requirements.lock anew
 	  --custom-compile-command "make lock" --output-file requirements.lock requirements-dev.txt
 
 clean:  ## remove the environment, caches and checkpoints; models and data stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis models/checkpoints results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz models/checkpoints results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

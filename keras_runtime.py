@@ -12,7 +12,7 @@ from outputs import IS_DIGIT, PROBABILITIES, Outputs, Predict
 
 
 def load_network(path: Path) -> Any:
-    """Load the network of a Keras file in safe mode; raises ModelError if it is none."""
+    """Load the network of a Keras file, in safe mode: without code in it. Raises ModelError."""
     try:
         quiet.import_tensorflow()
     except ImportError as fault:
@@ -23,7 +23,7 @@ def load_network(path: Path) -> Any:
     import keras
 
     try:
-        return keras.models.load_model(path, compile=False)
+        return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception:  # Keras lets zip, HDF5 and JSON errors through, in words that mislead
         raise model_files.ModelError(
             f"{path} is not a Keras model file, or is damaged: {model_files.REMEDY}"

@@ -7,13 +7,13 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from api import reading, request_bodies, validation
 from api.problems import MalformedRequest
-from utils import MalformedPicture, Source, UnsupportedPicture
+from utils import FORMAT_NAMES, MalformedPicture, Source, UnsupportedPicture
 
 FIELDS = ("file", "image")
 FORMS = (
-    "send multipart form data with the field 'file', a raw body with an image content type, "
-    'or JSON: {"image": "<base64 or data URL>"}, {"images": [...]} or {"pixels": [[...]]}, '
-    "28 lists of 28 numbers, 0-255 or 0-1"
+    f"send {FORMAT_NAMES} as multipart form data with the field 'file', as a raw body with an "
+    'image content type, or as JSON: {"image": "<base64 or data URL>"}, {"images": [...]} or '
+    '{"pixels": [[...]]}, 28 lists of 28 numbers, 0-255 or 0-1'
 )
 DECODER = msgspec.json.Decoder(request_bodies.PredictRequest)
 

@@ -46,6 +46,8 @@ def serve(settings: config.Settings) -> None:
     workers = 1 if sys.platform == "win32" else settings.workers  # Granian can have but one there
     if "tensorflow" in sys.modules:  # whose threads do not survive a fork
         multiprocessing.set_start_method("spawn", force=True)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_heed_signals)
     address = str(
         socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
     )
@@ -70,6 +72,12 @@ def serve(settings: config.Settings) -> None:
         )
         threading.Thread(target=_tell_when_serving, args=(settings, address), daemon=True).start()
         server.serve(target_loader=partial(_worker, settings, workers), wrap_loader=False)
+
+
+def _heed_signals() -> None:
+    """Let a worker that is still starting be ended: it inherits the handlers of its parent."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _worker(settings: config.Settings, workers: int) -> Callable[..., Any]:

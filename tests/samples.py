@@ -21,13 +21,14 @@ def encoded(picture: Image.Image, kind: str, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def chunk(name: bytes, body: bytes) -> bytes:
+    """Return a chunk of a PNG with its checksum."""
+    checksum = struct.pack(">I", zlib.crc32(name + body))
+    return struct.pack(">I", len(body)) + name + body + checksum
+
+
 def png(width: int, height: int, depth: int, colour: int, row: bytes) -> bytes:
     """Build a PNG of equal rows by hand, for what Pillow does not write."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        checksum = struct.pack(">I", zlib.crc32(name + body))
-        return struct.pack(">I", len(body)) + name + body + checksum
-
     packer = zlib.compressobj(9)
     rows = b"".join(packer.compress(b"\0" + row) for _ in range(height)) + packer.flush()
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)

@@ -13,8 +13,8 @@ from conftest import ROOT
 
 # A room may import rooms of lower levels only. A new room is given its level here.
 LEVELS = (
-    ("config", "image_filters", "letters", "outputs", "quiet", "strokes"),
-    ("cli", "ink_parts", "metrics", "model", "model_files", "negatives"),
+    ("config", "containers", "image_filters", "letters", "outputs", "quiet", "strokes"),
+    ("cli", "decoding", "ink_parts", "metrics", "model", "model_files", "negatives"),
     ("flat_paper", "keras_runtime"),
     ("enhanced", "litert_runtime"),
     ("utils", "classifier"),

@@ -34,11 +34,9 @@ def as_mode(mode: str) -> Image.Image:
 
 KINDS = [
     *(("PNG", mode) for mode in ("1", "L", "P", "RGB", "LA", "RGBA", "I;16")),
-    *(("TIFF", mode) for mode in ("1", "L", "P", "RGB", "LA", "RGBA", "CMYK", "I;16", "I", "F")),
     *(("JPEG", mode) for mode in ("L", "RGB", "CMYK")),
     *(("GIF", mode) for mode in ("1", "L", "P", "RGB")),
-    *(("BMP", mode) for mode in ("1", "L", "P", "RGB")),
-    *(("PPM", mode) for mode in ("1", "L", "RGB")),
+    *(("BMP", mode) for mode in ("1", "L", "P", "RGB", "RGBA")),
     *(("WEBP", mode) for mode in ("L", "RGB", "RGBA")),
     ("MPO", "RGB"),
 ]
@@ -81,7 +79,7 @@ def photo(orientation: int, kind: str = "JPEG") -> bytes:
     return encoded(drawing() if turn is None else drawing().transpose(turn), kind, exif=exif)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "MPO"])
 @pytest.mark.parametrize("orientation", UPRIGHT_TO_STORED)
 def test_a_photo_is_turned_upright(orientation: int, kind: str) -> None:
     assert_shows(decode(photo(orientation, kind)), drawing(), tolerance=6.0)
@@ -120,7 +118,7 @@ def ink_on_nothing(colour: tuple[int, int, int]) -> Image.Image:
 
 
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (0, 0, 160), (255, 230, 80)])
-@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
 def test_ink_on_a_transparent_canvas_survives(kind: str, colour: tuple[int, int, int]) -> None:
     options = {"lossless": True} if kind == "WEBP" else {}
     found = np.asarray(decode(encoded(ink_on_nothing(colour), kind, **options)).convert("L"), float)
@@ -143,7 +141,7 @@ def test_what_hides_under_full_transparency_is_not_seen() -> None:
 
 def test_an_animation_shows_its_first_frame() -> None:
     other = [Image.new("L", (40, 30), 0), Image.new("L", (40, 30), 128)]
-    for kind in ("GIF", "PNG", "TIFF", "WEBP"):
+    for kind in ("GIF", "PNG", "WEBP"):
         options = {"lossless": True} if kind == "WEBP" else {}
         frames = encoded(drawing(), kind, save_all=True, append_images=other, **options)
         assert_shows(decode(frames), drawing())

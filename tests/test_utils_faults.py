@@ -33,8 +33,6 @@ TEXT = b"This is no picture, whatever its name says.\n" * 20
         (b"", UnsupportedPicture, "0 bytes"),
         (TEXT, UnsupportedPicture, "not a picture"),
         (b"\x89PNG\r\n\x1a\n" + TEXT, PictureError, "PNG"),
-        (b"%PDF-1.4\n" + TEXT, UnsupportedPicture, "PNG, JPEG"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UnsupportedPicture, "PNG, JPEG"),
         ("", UnsupportedPicture, "0 bytes"),
         ("not base64!", MalformedPicture, "base64"),
         ("data:image/png,%89PNG", MalformedPicture, "base64"),
@@ -68,6 +66,64 @@ def test_what_is_no_picture_is_refused_by_its_fault(
     assert "\n" not in str(caught.value)
 
 
+REFUSED = {  # by Pillow's name, and what the refusal calls it
+    "TIFF": "TIFF",
+    "PPM": "PNM",
+    "ICO": "ICO",
+    "JPEG2000": "JPEG 2000",
+    "AVIF": "AVIF",
+    "PDF": "PDF",
+    "EPS": "EPS",
+    "DDS": "DDS",
+    "ICNS": "ICNS",
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_format_that_is_not_read_is_refused_by_its_name(kind: str) -> None:
+    picture = Image.new("RGB", (64, 64), "white")
+    with pytest.raises(UnsupportedPicture, match=r"PNG, JPEG, WebP, BMP or GIF") as caught:
+        decode(encoded(picture, kind))
+    assert f"{REFUSED[kind]}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"<?xml version='1.0'?>\n<!-- made by -->\n<svg width='9'/>", "SVG"),
+        (b"8BPS\0\1" + bytes(20), "Photoshop"),
+        (b"\0\0\0\x18ftypheic" + bytes(20), "HEIC"),
+        (b"\0\0\0\x18ftypmif1" + bytes(20), "HEIC"),
+        (b"\xff\x0a" + bytes(20), "JPEG XL"),
+        (b"MM\0+" + bytes(20), "TIFF"),
+        (b"\0\0\2\0" + bytes(20), "ICO"),
+        (b"RIFF\x24\0\0\0WAVEfmt ", "not a picture"),
+        (b"<?xml version='1.0'?><html/>", "not a picture"),
+    ],
+)
+def test_other_kinds_of_file_are_refused(content: bytes, name: str) -> None:
+    with pytest.raises(UnsupportedPicture, match=name) as caught:
+        decode(content)
+    assert "send PNG, JPEG, WebP, BMP or GIF" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["TGA", "PCX", "SGI", "XBM", "IM", "MSP", "SPIDER"])
+def test_the_formats_of_other_times_are_no_pictures_here(kind: str) -> None:
+    """Pillow reads them; no reader of it but the five is ever asked."""
+    mode = {"XBM": "1", "MSP": "1", "SPIDER": "F"}.get(kind, "L")
+    with pytest.raises(UnsupportedPicture, match="not a picture"):
+        decode(encoded(Image.new(mode, (64, 64)), kind))
+
+
+def test_a_palette_png_without_its_palette_is_refused() -> None:
+    """Pillow notices only when it is asked whether such a picture is transparent."""
+    content = encoded(drawing().convert("P"), "PNG")
+    start, end = content.index(b"PLTE") - 4, content.index(b"IDAT") - 4
+    with pytest.raises(UnreadablePicture, match="damaged"):
+        decode(content[:start] + content[end:])
+
+
 # Pillow warns of the damage that it is shown here; what counts is what comes of it.
 quietly = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
@@ -81,9 +137,6 @@ FILES = {
     "GIF": encoded(drawing(), "GIF"),
     "WebP": encoded(drawing(), "WEBP"),
     "BMP": encoded(drawing().convert("1"), "BMP"),
-    "TIFF": encoded(drawing().convert("1"), "TIFF"),
-    "packed TIFF": encoded(drawing(), "TIFF", compression="tiff_lzw"),
-    "PPM": encoded(drawing().convert("1"), "PPM"),
 }
 
 
@@ -136,9 +189,6 @@ def test_random_bytes_are_refused(content: bytes) -> None:
             b"\xff\xd8\xff",
             b"GIF89a",
             b"BM",
-            b"II*\0",
-            b"P6 ",
-            b"MM\0*",
             b"RIFF\0\1\0\0WEBPVP8 ",
         ]
     ),

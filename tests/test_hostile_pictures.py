@@ -1,0 +1,109 @@
+"""Pictures made to cost much, and the largest honest ones: bounded in time and in memory."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from fuzzing import NEVER, refuse
+from hostile import HOSTILE, frames, many_scans
+from samples import png
+
+import config
+from decoding import PictureError, decode
+from enhanced import NoInk
+from utils import to_mnist_form
+
+MOST_SECONDS = 1.0  # of the processor
+MOST_MEMORY = 400  # MiB more than the files themselves, of the process that reads them all
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_picture_is_read_or_refused_at_once(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, expected = HOSTILE[name]
+    content = build()
+    for owner, method in NEVER:
+        monkeypatch.setattr(owner, method, refuse)
+    assert len(content) <= config.Settings.max_bytes
+    begun = time.process_time()
+    try:
+        found: object = decode(content).size
+    except PictureError as fault:
+        found = str(fault)
+    seconds = time.process_time() - begun
+    if isinstance(expected, str):
+        assert isinstance(found, str)
+        assert expected in found
+    else:
+        assert found == expected
+    assert seconds < MOST_SECONDS
+
+
+READ_ALL = """
+import resource, sys
+sys.path[:0] = sys.argv[1:3]
+from hostile import HOSTILE, JPEG
+from decoding import PictureError, decode
+files = [build() for build, _ in HOSTILE.values()]  # first, since building takes memory too
+decode(JPEG)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for content in files:
+    try:
+        decode(content)
+    except PictureError:
+        pass
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory as Linux tells it")
+def test_hostile_pictures_take_little_memory() -> None:
+    command = [sys.executable, "-c", READ_ALL, str(ROOT), str(Path(__file__).parent)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    assert int(done.stdout) < MOST_MEMORY
+
+
+def seconds_of(content: bytes) -> float:
+    """Return the processor time of decoding, the least of several."""
+    taken = []
+    for _ in range(20):
+        begun = time.process_time()
+        decode(content)
+        taken.append(time.process_time() - begun)
+    return min(taken)
+
+
+@pytest.mark.parametrize(("kind", "count"), [("GIF", 1_000), ("PNG", 1_000), ("WEBP", 300)])
+def test_many_frames_cost_what_one_costs(kind: str, count: int) -> None:
+    """Nothing of the frames after the first is decoded: that would cost hundreds of times more."""
+    assert seconds_of(frames(kind, count)) < 5 * seconds_of(frames(kind, 2)) + 0.001
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("depth", "colour", "bytes_a_pixel"), [(8, 6, 4), (16, 6, 8), (16, 0, 2), (8, 2, 3)]
+)
+def test_the_largest_png_is_read_in_bounded_time(
+    depth: int, colour: int, bytes_a_pixel: int
+) -> None:
+    row = bytes(range(256)) * (7_000 * bytes_a_pixel // 256 + 1)
+    content = png(7_000, 7_000, depth, colour, row[: 7_000 * bytes_a_pixel])
+    begun = time.process_time()
+    picture = decode(content)
+    assert picture.size == (1_750, 1_750)
+    with contextlib.suppress(NoInk):
+        to_mnist_form(picture)
+    assert time.process_time() - begun < 3.0
+
+
+@pytest.mark.slow
+def test_the_most_scans_are_read_in_bounded_time() -> None:
+    content = many_scans(20)
+    begun = time.process_time()
+    assert decode(content).size == (2_040, 1_530)
+    assert time.process_time() - begun < 3.0
