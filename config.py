@@ -233,6 +233,8 @@ class Settings:
     max_bytes: int = 16 * 1024 * 1024  # of one request's body
     max_pixels: int = 50_000_000  # of one decoded picture
     max_batch: int = 64  # pictures a request
+    rate_limit: str = ""  # of one client's requests, such as 60/minute; none if empty
+    proxies: int = 0  # in front that add to X-Forwarded-For, by which a client is then told
     log_format: str = "text"
     # What callers must show; none is asked for if empty. Not in repr, which may be logged.
     api_key: str = field(default="", repr=False)
@@ -241,6 +243,11 @@ class Settings:
 
 LOG_FORMATS = ("text", "json")
 TEXTS = {  # the settings whose text must be of a form: that, in words, and an example
+    "rate_limit": (
+        r"[1-9][0-9]{0,6}/(second|minute|hour|day)",
+        "a number of requests a second, minute, hour or day",
+        "60/minute",
+    ),
     "log_format": ("|".join(LOG_FORMATS), " or ".join(LOG_FORMATS), "json"),
     "api_key": (  # RFC 6750: what a header can carry
         r"[A-Za-z0-9._~+/-]+=*",
@@ -254,7 +261,7 @@ TEXTS = {  # the settings whose text must be of a form: that, in words, and an e
     ),
 }
 SECRET = ("api_key",)  # never shown, not even when it is refused
-LIMITS = {"port": (1, 65_535), "page_port": (1, 65_535)}
+LIMITS = {"port": (1, 65_535), "page_port": (1, 65_535), "proxies": (0, 16)}
 DEFAULT_LIMIT = (1, 2**31 - 1)
 
 

@@ -37,7 +37,11 @@ HEADERS = {
     },
     "WWW-Authenticate": {"description": "How to bring a key.", "schema": {"const": "Bearer"}},
 }
-WITH = {401: "WWW-Authenticate", 503: "Retry-After"}  # the header that a fault has beside its id
+WITH = {
+    401: "WWW-Authenticate",
+    429: "Retry-After",
+    503: "Retry-After",
+}  # the header that a fault has beside its id
 VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")  # in a rule of Flask's
 ONE_VERB = {"verb": "predict"}  # a variable whose only value is written out
 OF_VERSION = "_of_version"  # ends the names of the operations that name a version
@@ -67,7 +71,9 @@ def of(app: Flask, name: str, version: str, settings: config.Settings) -> Schema
         for rule in sorted(app.url_map.iter_rules(endpoint), key=lambda rule: len(rule.rule)):
             (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
             locked = bool(settings.api_key) and rule.rule not in guard.OPEN
-            described = _described(endpoint, operation, rule, schemas, locked)
+            limited = bool(settings.rate_limit) and rule.rule not in guard.OPEN
+            common = (*([401] if locked else []), *([429] if limited else []))
+            described = _described(endpoint, operation, rule, schemas, common)
             described["parameters"] = [
                 *_variables(rule, name, version),
                 *(each | {"schema": schemas.of(each["schema"])} for each in operation.parameters),
@@ -92,7 +98,7 @@ def _definitions() -> Iterator[Any]:
 
 
 def _described(
-    endpoint: str, operation: Operation, rule: Rule, schemas: Schemas, locked: bool
+    endpoint: str, operation: Operation, rule: Rule, schemas: Schemas, common: tuple[int, ...]
 ) -> Schema:
     """Return an operation's description, but for its parameters."""
     versioned = "version" in rule.arguments
@@ -106,7 +112,7 @@ def _described(
             for target, parameters in operation.leads_to.items()
         }
     form = "Error" if problems.PROTOCOLS.match(rule.rule) else "Problem"
-    faults = sorted((*operation.faults, *([401] if locked else [])))
+    faults = sorted((*operation.faults, *common))
     described: Schema = {
         "operationId": endpoint + (OF_VERSION if versioned else ""),
         "tags": [operation.tag],

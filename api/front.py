@@ -12,9 +12,10 @@ from flask import Flask, request
 
 import config
 from api import logs, metrics, stages
-from api.guard import Guard
+from api.guard import OPEN, Guard
 from api.predict import answer_pictures
 from api.problems import Overloaded, reply_to, reply_to_unexpected
+from api.rate_limit import RateLimit
 from api.replies import Headers, Reply
 from classifier import Classifier
 
@@ -38,6 +39,7 @@ class Front:
         self._guard = Guard(settings)
         self._guard.register(app)
         self._meters = metrics.register(app)
+        self._rate_limit = RateLimit(settings)
         self._classifier_of = classifier_of
         self._settings = settings
         app.before_request(_note_route)
@@ -64,6 +66,11 @@ class Front:
         late = stages.watch().elapsed() > self._settings.max_seconds
         if fault is None and late and environ["REQUEST_METHOD"] == "POST":
             fault = Overloaded(BUSY)
+        if fault is None and environ.get("PATH_INFO") not in OPEN:
+            try:
+                self._rate_limit.check(environ)
+            except config.ReaderError as found:
+                fault = found
         return None if fault is None else reply_to(fault)
 
     def _at_once(self, environ: Environ) -> Reply | None:

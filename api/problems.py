@@ -43,6 +43,14 @@ class NoKey(config.ReaderError):
     """A request without the key that this API asks for, or with another."""
 
 
+class TooManyRequests(config.ReaderError):
+    """A client that asks more often than it may. retry_after: seconds until it may again."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class SlowBody(config.ReaderError):
     """A request whose body did not come within the time limit."""
 
@@ -61,6 +69,7 @@ STATUS = {
     NoInk: 422,
     NoKey: 401,
     SlowBody: 408,
+    TooManyRequests: 429,
     Overloaded: 503,
     OutOfTime: 503,
 }
@@ -73,6 +82,7 @@ TITLES = {
     413: "Too large",
     415: "Not a picture type that is read here",
     422: "Picture cannot be read",
+    429: "Too many requests",
     500: "Internal error",
     503: "Cannot answer now",
 }
@@ -113,7 +123,10 @@ def reply(
 def reply_to(fault: config.ReaderError) -> Reply:
     """Return the response for a fault of the request, of a kind in STATUS."""
     status = next(status for kind, status in STATUS.items() if isinstance(fault, kind))
-    return reply(status, str(fault), HEADERS.get(status), type(fault).__name__)
+    headers = HEADERS.get(status)
+    if isinstance(fault, TooManyRequests):
+        headers = {"Retry-After": str(fault.retry_after)}
+    return reply(status, str(fault), headers, type(fault).__name__)
 
 
 def reply_to_unexpected() -> Reply:
