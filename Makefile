@@ -12,7 +12,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench fuzz screenshots lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench bench-serving fuzz screenshots lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -115,6 +115,9 @@ fuzz: $(VENV)/ready-fuzz  ## damaged pictures by the million at the decoder (FUZ
 	mkdir -p .fuzz/corpus
 	$(PY) tests/fuzz_decode.py -runs=$(FUZZ_RUNS) -timeout=1 -rss_limit_mb=4096 -max_len=4096 \
 	  -dict=tests/fuzz.dict -artifact_prefix=.fuzz/ -print_final_stats=1 .fuzz/corpus tests/fuzz_corpus
+
+bench-serving: $(VENV)/ready  ## the server against its peers, each installed for it (half an hour; Linux, wrk)
+	$(PY) benchmarks/serving.py
 
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
 	$(PY) docs/take_screenshots.py

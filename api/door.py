@@ -47,7 +47,12 @@ class Door:
         self._held += held
         try:
             body, length, fault = await self._body(scope, protocol, stated)
-            await self._take_turn(_environ(scope, body, length, fault), length > SMALL, protocol)
+            fault = fault or self._overload(scope)  # others may have come before the body did
+            environ = _environ(scope, body, length, fault)
+            if fault is None:
+                await self._take_turn(environ, length > SMALL, protocol)
+            else:
+                protocol.response_bytes(*self._call(environ))
         except ProtocolClosed:  # its client has gone
             pass
         finally:
@@ -61,11 +66,9 @@ class Door:
         Of a refused or too large one the body is read too, and thrown away: its client might
         otherwise meet a closed connection before it reads why.
         """
-        most, fault = self._settings.max_bytes, None
-        if self._waiting >= self._queue or self._held > BODIES * most:
-            fault = Overloaded(BUSY)
         if stated == 0:
-            return b"", 0, fault if scope.method == "POST" else None
+            return b"", 0, None
+        most, fault = self._settings.max_bytes, self._overload(scope)
         try:
             async with asyncio.timeout(self._settings.max_seconds):
                 if fault is None and 0 < stated <= most:
@@ -78,6 +81,11 @@ class Door:
         if length < stated <= DRAINED * most:
             raise ProtocolClosed
         return body, length, fault
+
+    def _overload(self, scope: Scope) -> Overloaded | None:
+        too_many = self._waiting >= self._queue
+        too_large = self._held > BODIES * self._settings.max_bytes
+        return Overloaded(BUSY) if scope.method == "POST" and (too_many or too_large) else None
 
     async def _take_turn(self, environ: Environ, large: bool, protocol: HTTPProtocol) -> None:
         """Wait for the request's turn, and answer it."""
