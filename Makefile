@@ -12,7 +12,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench bench-serving fuzz screenshots lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench bench-serving soak fuzz screenshots lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -118,6 +118,9 @@ fuzz: $(VENV)/ready-fuzz  ## damaged pictures by the million at the decoder (FUZ
 
 bench-serving: $(VENV)/ready  ## the server against its peers, each installed for it (half an hour; Linux, wrk)
 	$(PY) benchmarks/serving.py
+
+soak: $(VENV)/ready  ## ten minutes of load while workers are killed and models swapped (Linux)
+	$(PY) benchmarks/soak.py
 
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
 	$(PY) docs/take_screenshots.py

@@ -15,7 +15,7 @@ from process_tree import MARK, end
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "benchmarks" / "peers"
-PLACES = ROOT / "results" / "peers"  # their virtual environments
+PLACES = ROOT / "results" / ".peers"  # their virtual environments
 OURS, NAIVE = "this server", "naive original"
 
 

@@ -123,7 +123,7 @@ def take_turn(server: Server, asked: argparse.Namespace) -> Result:
         small, digit = shown["28x28"]
         while ask(server, port, small) != digit:
             if time.perf_counter() - begun > PATIENCE:
-                raise SystemExit(f"serving: {server.name} did not start, see results/peers/*.log")
+                raise SystemExit(f"serving: {server.name} did not start, see results/.peers/*.log")
             time.sleep(0.02)
         found["start s"] = time.perf_counter() - begun
         time.sleep(1)  # workers beside the first may still be starting
