@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import IO
 
 
 @contextmanager
@@ -15,7 +16,7 @@ def notices_aside() -> Iterator[None]:
     Native libraries log there past everything that Python could set.
     """
     sys.stderr.flush()
-    with tempfile.TemporaryFile() as notices:
+    with _file() as notices:
         terminal = os.dup(2)
         os.dup2(notices.fileno(), 2)
         try:
@@ -27,6 +28,13 @@ def notices_aside() -> Iterator[None]:
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+def _file() -> IO[bytes]:
+    """Open a file of no name: in memory where the system can, so that the disk may be read-only."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("notices"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def import_tensorflow() -> ModuleType:

@@ -26,6 +26,7 @@ def create_app(
     """Return the WSGI application that answers with this model, or with what it is by then."""
     settings = settings or config.settings()
     app = Flask("mnist_reader", static_folder=None)
+    app.request_class = pictures.InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]  # Flask's default provider has it
     problems.register(app, settings.max_bytes)

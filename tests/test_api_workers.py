@@ -36,6 +36,7 @@ class Load:
         self.port = port
         self.outcomes: Counter[str] = Counter()
         self.versions: set[str] = set()
+        self.broken: list[float] = []  # when
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask_on) for _ in range(clients)]
 
@@ -51,6 +52,7 @@ class Load:
                 self.versions.add(answer["model"]["version"])
             except (OSError, http.client.HTTPException):
                 self.outcomes["broken"] += 1
+                self.broken.append(time.monotonic())
                 connection.close()
         connection.close()
 
@@ -107,6 +109,7 @@ def test_a_killed_worker_is_replaced_and_takes_only_its_own_requests_along(
     assert len(before) == 2
     with Load(port) as load:
         time.sleep(1)
+        killed = time.monotonic()
         os.kill(before[0], signal.SIGKILL)
         until = time.monotonic() + 20
         while (len(workers_of(process)) < 2) or before[0] in workers_of(process):
@@ -116,7 +119,9 @@ def test_a_killed_worker_is_replaced_and_takes_only_its_own_requests_along(
     assert before[1] in workers_of(process)
     assert load.outcomes["right"] > 50
     assert set(load.outcomes) <= {"right", "broken"}
-    assert load.outcomes["broken"] <= 6  # each client had one request there at most
+    # Each client had one request there, and one more if it came back while the worker was dying.
+    assert load.outcomes["broken"] <= 12
+    assert all(at - killed < 1 for at in load.broken)
     # What the dead worker counted stays, what it had in flight does not.
     assert metric(port, "mnist_request_pictures_count") >= load.outcomes["right"]
     assert metric(port, "mnist_requests_in_flight") == 1

@@ -159,6 +159,18 @@ class TestFaults:
         detail = problem(client.post("/predict", data=body, content_type="application/json"), 400)
         assert len(detail) > 20
 
+    def test_a_form_needs_no_disk(
+        self, classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*given: object, **named: object) -> None:
+            raise OSError("the disk may not be written")
+
+        monkeypatch.setattr("werkzeug.wrappers.request.default_stream_factory", fail)
+        large = EIGHT + b"\0" * 2_000_000  # what follows a picture's end is not looked at
+        client = create_app(classifier).test_client()
+        response = client.post("/predict", data={"file": (io.BytesIO(large), "large.png")})
+        assert response.get_json()["digit"] == 8
+
     def test_form_without_a_picture(self, client: FlaskClient) -> None:
         response = client.post(
             "/predict", data={"picture": (io.BytesIO(EIGHT), "x.png")},
