@@ -20,10 +20,10 @@ from api.front import BUSY, REFUSED, Environ, WsgiApp
 from api.problems import Overloaded, SlowBody
 from api.replies import Headers
 
-SMALL = 64 * 1024  # bytes of a body: read in any case, and answered at once
+SMALL = 64 * 1024  # bytes of a body: it needs no leave to be held, and is answered at once
 DRAINED = 8  # times the largest body: as much of a larger one is read, so that its client listens
 UNKNOWN = -1  # the length of a body that comes in chunks
-BODIES = 8  # times the largest body: memory for large bodies of one process
+BODIES = 8  # times the largest body: memory for the large bodies of one process
 
 
 class Door:
@@ -42,11 +42,15 @@ class Door:
         """Answer one request."""
         if scope.proto != "http":
             return
-        stated, most = _stated_length(scope), self._settings.max_bytes
-        held = stated if SMALL < stated <= most else most if stated == UNKNOWN else 0
+        stated, held = _stated_length(scope), 0
+        fault: config.ReaderError | None = self._overload(scope)
+        if fault is None:
+            held = self._to_hold(stated)
+            if held and self._held + held > BODIES * self._settings.max_bytes:
+                fault, held = Overloaded(BUSY), 0
         self._held += held
         try:
-            body, length, fault = await self._body(scope, protocol, stated)
+            body, length, fault = await self._body(protocol, stated, fault)
             fault = fault or self._overload(scope)  # others may have come before the body did
             environ = _environ(scope, body, length, fault)
             if fault is None:
@@ -59,16 +63,16 @@ class Door:
             self._held -= held
 
     async def _body(
-        self, scope: Scope, protocol: HTTPProtocol, stated: int
+        self, protocol: HTTPProtocol, stated: int, fault: config.ReaderError | None
     ) -> tuple[bytes, int, config.ReaderError | None]:
         """Return the body, its length, and the fault for which the request is refused, if any.
 
         Of a refused or too large one the body is read too, and thrown away: its client might
         otherwise meet a closed connection before it reads why.
         """
+        most = self._settings.max_bytes
         if stated == 0:
-            return b"", 0, None
-        most, fault = self._settings.max_bytes, self._overload(scope)
+            return b"", 0, fault
         try:
             async with asyncio.timeout(self._settings.max_seconds):
                 if fault is None and 0 < stated <= most:
@@ -83,9 +87,15 @@ class Door:
         return body, length, fault
 
     def _overload(self, scope: Scope) -> Overloaded | None:
-        too_many = self._waiting >= self._queue
-        too_large = self._held > BODIES * self._settings.max_bytes
-        return Overloaded(BUSY) if scope.method == "POST" and (too_many or too_large) else None
+        full = scope.method == "POST" and self._waiting >= self._queue
+        return Overloaded(BUSY) if full else None
+
+    def _to_hold(self, stated: int) -> int:
+        """Return the memory that a body may take; 0 for a small one, or one to be thrown away."""
+        most = self._settings.max_bytes
+        if stated == UNKNOWN:
+            return most
+        return stated if SMALL < stated <= most else 0
 
     async def _take_turn(self, environ: Environ, large: bool, protocol: HTTPProtocol) -> None:
         """Wait for the request's turn, and answer it."""

@@ -37,7 +37,7 @@ class RateLimit:
         ends = self._limiter.get_window_stats(self._item, client).reset_time
         seconds = max(1, round(ends - time.time() + 0.5))
         raise TooManyRequests(
-            f"more than {self._text.replace('/', ' requests a ')} from your address: "
+            f"more than {self._text.replace('/', ' requests per ')} from your address: "
             f"try again in {seconds} seconds",
             seconds,
         )

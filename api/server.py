@@ -55,9 +55,7 @@ def serve(settings: config.Settings) -> None:
     address = str(
         socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
     )
-    with _shared_folder() as folder:
-        if workers > 1:
-            os.environ[metrics.FOLDER] = str(folder)
+    with _shared_folder() if workers > 1 else contextlib.nullcontext():
         server = Server(
             "api.server",
             address=address,
@@ -127,8 +125,8 @@ def _tell_when_serving(settings: config.Settings, address: str) -> None:
 
 
 @contextmanager
-def _shared_folder() -> Iterator[Path]:
-    """Give a new folder for what the workers share, in memory where the system has such a disk."""
+def _shared_folder() -> Iterator[None]:
+    """Name a new folder for what the workers share, in memory where the system has such a disk."""
     memory = Path("/dev/shm")
     where = memory if os.access(memory, os.W_OK) else None
     try:
@@ -136,7 +134,8 @@ def _shared_folder() -> Iterator[Path]:
     except OSError:
         raise config.ReaderError(
             "there is no folder that may be written for what the workers share: let /dev/shm or "
-            f"{tempfile.gettempprefix()!r} be writable, or serve with --workers 1"
+            "/tmp be writable, or serve with --workers 1"
         ) from None
     with made as folder:
-        yield Path(folder)
+        os.environ[metrics.FOLDER] = folder
+        yield

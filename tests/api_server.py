@@ -2,13 +2,17 @@
 
 import http.client
 import json
+import os
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from conftest import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 PICTURES = ROOT / "tests" / "pictures"
@@ -29,10 +33,13 @@ def check_answer(answer: dict, digit: int) -> None:
     assert len(answer["model"]["version"]) == 12
 
 
-def start(port: int, *flags: str) -> "subprocess.Popen[str]":
+def start(
+    port: int, *flags: str, environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "flask_deploy.py", "--port", str(port), *flags],
         cwd=ROOT,
+        env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -49,6 +56,25 @@ def wait_until_ready(process: "subprocess.Popen[str]", port: int, seconds: float
             time.sleep(0.2)
     process.kill()
     pytest.fail(f"the server did not start: {process.communicate()[0]}")
+
+
+@contextmanager
+def running(*flags: str, **settings: int) -> Iterator[int]:
+    """Run the script as a person would, and give its port; it must end well when told to.
+
+    settings: without their MNIST_.
+    """
+    port = free_port()
+    given = {f"MNIST_{name}": str(value) for name, value in settings.items()}
+    process = start(port, *flags, environment=os.environ | given)
+    try:
+        wait_until_ready(process, port)
+        yield port
+    finally:
+        process.terminate()
+        output, _ = process.communicate(timeout=30)
+    assert "Traceback" not in output
+    assert process.returncode == 0 or os.name != "posix"
 
 
 def ask(port: int, body: bytes, kind: str = "image/png") -> tuple[int, dict]:

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import socket
 import threading
 import time
@@ -10,8 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-from api_server import EIGHT, ask, start, wait_until_ready
-from conftest import free_port
+from api_server import EIGHT, ask, running
 
 pytestmark = pytest.mark.slow
 
@@ -32,22 +30,10 @@ def chunked(*pieces: bytes) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    """The script with one worker, small limits and little patience; returns its port."""
-    port = free_port()
-    limits = {"MAX_SECONDS": PATIENCE, "MAX_BYTES": LIMIT, "MAX_QUEUE": 8, "WORKERS": 1}
-    os.environ |= {f"MNIST_{name}": str(value) for name, value in limits.items()}
-    process = start(port)
-    for name in limits:
-        del os.environ[f"MNIST_{name}"]
-    try:
-        wait_until_ready(process, port)
+def server() -> Iterator[int]:
+    """The port of the script with one worker, small limits and little patience."""
+    with running(MAX_SECONDS=PATIENCE, MAX_BYTES=LIMIT, MAX_QUEUE=8, WORKERS=1) as port:
         yield port
-    finally:
-        process.terminate()
-        output, _ = process.communicate(timeout=30)
-    assert "Traceback" not in output
-    assert process.returncode == 0
 
 
 def connect(port: int, sent: bytes) -> socket.socket:
@@ -111,6 +97,22 @@ class TestSlowClients:
             for connection in slow:
                 connection.close()
         assert is_well(server)
+
+    def test_large_ones_keep_small_ones_from_nothing_and_take_no_more_than_their_memory(
+        self, server: int
+    ) -> None:
+        head = HEAD + b"Content-Length: %d\r\n\r\n" % LIMIT
+        slow = [connect(server, head + b"x" * 70_000) for _ in range(12)]
+        try:
+            time.sleep(0.3)
+            assert is_well(server)
+            assert ask(server, b"x" * (LIMIT - 1))[0] == 503  # eight such are awaited
+            statuses = sorted(answer_to(connection)[0] for connection in slow)
+        finally:
+            for connection in slow:
+                connection.close()
+        assert statuses == [408] * 12  # those that were refused did not come to their end either
+        assert ask(server, b"x" * (LIMIT - 1))[0] == 415
 
     def test_a_body_that_drips_in_is_answered(self, server: int) -> None:
         with closing(connect(server, WHOLE[:-60])) as connection:

@@ -30,7 +30,7 @@ class TestLimit:
         assert refused.status_code == 429
         assert 3500 < int(refused.headers["Retry-After"]) <= 3601
         assert refused.content_type == "application/problem+json"
-        assert "more than 3 requests a hour" in json.loads(refused.get_data())["detail"]
+        assert "more than 3 requests per hour" in json.loads(refused.get_data())["detail"]
 
     def test_in_the_next_window_it_is_answered_again(self) -> None:
         client = stub_app(rate_limit="2/second").test_client()

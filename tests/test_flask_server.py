@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import EIGHT, PICTURES, WORDS, ask, check_answer, start, wait_until_ready
+from api_server import EIGHT, PICTURES, WORDS, ask, check_answer, running, start, wait_until_ready
 from conftest import free_port
 from samples import blank_png
 
@@ -18,18 +18,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[int]:
-    """Run the script as a person would, and return its port."""
-    port = free_port()
-    process = start(port)
-    try:
-        wait_until_ready(process, port)
+    """The script's port, as a person would start it."""
+    with running() as port:
         yield port
-    finally:
-        process.terminate()
-        output, _ = process.communicate(timeout=30)
-    assert "Traceback" not in output
-    if POSIX:
-        assert process.returncode == 0
 
 
 class TestServer:
