@@ -11,7 +11,7 @@ SEEDS = $(foreach seed,1 2 3,$(RUNS)/$(1)-$(seed).keras)
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast lint format bench screenshots lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast lint format bench bench-serving screenshots lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -102,6 +102,9 @@ bench: $(VENV)/ready  ## the quick preset against the Keras example, side by sid
 	$(PY) benchmarks/training.py
 	$(PY) benchmarks/inference.py
 	$(PY) benchmarks/cold_start.py
+
+bench-serving: $(VENV)/ready  ## this server against MLServer, LitServe, BentoML, Ray Serve, MLflow and a naive one (20 minutes; needs Linux and wrk)
+	$(PY) benchmarks/serving.py
 
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
 	$(PY) docs/take_screenshots.py
