@@ -5,6 +5,7 @@ an open stream of arrivals would. wrk fills in latencies that it thinks were mis
 ("coordinated omission"); a closed loop misses none, so that is taken back here, exactly.
 """
 
+import math
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("load.lua")
 TIMEOUT = 20  # seconds for one answer
+TURNS = 3  # answers that a connection should get in a load at least
+LONGEST = 30  # seconds of a load
 STARVED = 0.2  # Little's law may be missed by this share
 WRK_MISSING = "wrk is not there: install it (Debian and Ubuntu: apt-get install wrk; macOS: brew)"
 
@@ -42,24 +45,31 @@ class Load:
 
     @property
     def mean_ms(self) -> float:
-        total = sum(self.latencies.values())
-        return sum(us * n for us, n in self.latencies.items()) / total / 1000 if total else 0.0
+        total = sum(us * n for us, n in self.latencies.items())
+        return total / sum(self.latencies.values()) / 1000
 
 
 def percentile_ms(latencies: dict[int, int], percent: float) -> float:
-    """Return the smallest latency that at least `percent` of the answers do not exceed."""
+    """Return the smallest latency that at least `percent` of the answers do not exceed.
+
+    latencies: answers by microseconds, at least one.
+    """
     wanted, seen = percent / 100 * sum(latencies.values()), 0
     for microseconds in sorted(latencies):
         seen += latencies[microseconds]
         if seen >= wanted:
-            return microseconds / 1000
-    return float("nan")
+            break
+    return microseconds / 1000
+
+
+def long_enough(seconds: int, concurrency: int, rate: float) -> int:
+    """Return the seconds a load must last: a slow server's answers would not come within it."""
+    needed = TURNS * concurrency / rate if rate else LONGEST
+    return max(seconds, min(LONGEST, math.ceil(needed)))
 
 
 def starved(concurrency: int, load: Load) -> bool:
     """Whether Little's law fails: N clients wait N / rate on average, unless some never get on."""
-    if not load.answers or not load.mean_ms:
-        return True
     expected_ms = 1000 * concurrency * load.seconds / load.answers
     return abs(expected_ms - load.mean_ms) > STARVED * load.mean_ms
 
@@ -96,6 +106,8 @@ def parse(printed: str, concurrency: int) -> Load:
         raise LoadError(f"wrk printed what is not understood: {printed[-300:]!r}") from None
     rounds = answers // concurrency
     *_, refused, late = errors  # the latter's latencies are not told
+    if answers == late:
+        raise LoadError(f"no answer came within {microseconds / 1e6:.0f} s")
     latencies = measured_only(filled, answers - late, microseconds // rounds if rounds else 0)
     return Load(answers, refused, sum(errors), microseconds / 1e6, latencies)
 
@@ -108,12 +120,12 @@ def run(
         raise LoadError(WRK_MISSING)
     command = ["wrk", "--threads", "1", "--connections", str(concurrency)]
     command += ["--duration", f"{seconds}s", "--timeout", f"{TIMEOUT}s", "--script", str(SCRIPT)]
-    done = subprocess.run(
-        [*command, url, "--", content_type, *map(str, bodies)],
-        capture_output=True,
-        text=True,
-        timeout=seconds + 5 * TIMEOUT,
-    )
+    command += [url, "--", content_type, *map(str, bodies)]
+    patience = seconds + 5 * TIMEOUT
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=patience)
+    except subprocess.TimeoutExpired:
+        raise LoadError(f"wrk did not end within {patience} s") from None
     if done.returncode:
         raise LoadError(f"wrk failed: {done.stderr.strip() or done.stdout.strip()}")
     return parse(done.stdout, concurrency)

@@ -68,7 +68,7 @@ class Server:
     settings: str  # in words, for the reader of the figures
     command: Callable[[Ports, int], list[str]]
     environment: Callable[[Ports, int], Mapping[str, str]] = lambda ports, workers: {}
-    workers: int = 0  # 0: as the server does it by itself
+    workers: int = 0  # processes that read; 0: as the server does it by itself
     path: str = "/predict"
     content_type: str = "application/json"
     body: Callable[[bytes], bytes] = _raw
@@ -96,10 +96,6 @@ def _bentoml(ports: Ports, workers: int) -> list[str]:
     return [*command, "--host", "127.0.0.1", "--port", str(ports.main)]
 
 
-def _mlserver(ports: Ports, workers: int) -> list[str]:
-    return [str(environments.home("mlserver") / "bin" / "mlserver"), "start", "."]
-
-
 def _mlserver_environment(ports: Ports, workers: int) -> dict[str, str]:
     return {
         "MLSERVER_HOST": "127.0.0.1",
@@ -112,6 +108,24 @@ def _mlserver_environment(ports: Ports, workers: int) -> dict[str, str]:
         "MLSERVER_MODEL_NAME": MODEL,
         "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_model.Reader",
     }
+
+
+def _mlserver(title: str, workers: int) -> Server:
+    return Server(
+        title=title,
+        settings="V2 request, picture in base64; uvloop, httptools, no gzip, no access log",
+        command=lambda ports, workers: [
+            str(environments.home("mlserver") / "bin" / "mlserver"),
+            "start",
+            ".",  # without files there the model is the environment's
+        ],
+        environment=_mlserver_environment,
+        workers=workers,
+        path=f"/v2/models/{MODEL}/infer",
+        body=_open_inference,
+        digit=lambda answer: int(answer["outputs"][0]["data"][0]),
+        package="mlserver",
+    )
 
 
 def _mlflow(ports: Ports, workers: int) -> list[str]:
@@ -144,31 +158,23 @@ SERVERS: dict[str, Server] = {
         content_type="image/png",
         needs=frozenset(NAIVE_NEEDS),
     ),
-    "mlserver": Server(
-        title="MLServer",
-        settings="V2 request, picture in base64; no gzip, no access log",
-        command=_mlserver,
-        environment=_mlserver_environment,
-        workers=1,
-        path=f"/v2/models/{MODEL}/infer",
-        body=_open_inference,
-        digit=lambda answer: int(answer["outputs"][0]["data"][0]),
-        package="mlserver",
-    ),
+    # One process: at small pictures twice as quick as handing each request to a worker.
+    "mlserver": _mlserver("MLServer", workers=0),
+    "mlserver-parallel": _mlserver("MLServer parallel", workers=2),
     "litserve": Server(
         title="LitServe",
         settings="JSON, picture in base64; fast_queue, one API server, no access log",
         command=_script("litserve", "litserve_server.py"),
-        workers=1,
+        workers=2,
         body=_json("picture"),
         package="litserve",
     ),
     "bentoml": Server(
         title="BentoML",
-        settings="JSON, picture in base64; uvloop, no metrics, no access log",
+        settings="JSON, picture in base64; uvloop, httptools, no metrics, no access log",
         command=_bentoml,
         environment=lambda ports, workers: {"WORKERS": str(workers), "BENTOML_DO_NOT_TRACK": "1"},
-        workers=1,
+        workers=2,
         body=_json("picture"),
         package="bentoml",
     ),
@@ -193,7 +199,7 @@ SERVERS: dict[str, Server] = {
             "UVICORN_ACCESS_LOG": "0",
             "UVICORN_LOG_LEVEL": "warning",
         },
-        workers=1,
+        workers=2,
         path="/invocations",
         body=_json("inputs", many=True),
         digit=lambda answer: int(answer["predictions"][0]["digit"]),
@@ -214,7 +220,9 @@ def variables(name: str, ports: Ports, workers: int) -> dict[str, str]:
     if name != OURS:
         kept |= {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, PEERS))), "OMP_NUM_THREADS": "1"}
     if server.package:
-        kept["PATH"] = f"{environments.home(name) / 'bin'}{os.pathsep}{kept.get('PATH', '')}"
+        kept["PATH"] = (
+            f"{environments.home(server.package) / 'bin'}{os.pathsep}{kept.get('PATH', '')}"
+        )
     return kept | dict(server.environment(ports, workers))
 
 
@@ -229,6 +237,6 @@ def installed(name: str) -> tuple[str, float]:
     if not server.package:
         packages = environments.needed(server.needs, environments.OWN_SITE)
         return "", environments.size_mb(packages.values())
-    names = environments.required(PEERS / f"{name}.txt")
-    packages = environments.needed(names, environments.site(name))
+    names = environments.required(PEERS / f"{server.package}.txt")
+    packages = environments.needed(names, environments.site(server.package))
     return packages[server.package].version, environments.size_mb(packages.values())

@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,10 @@ QUIET = 0.1  # share of one core below which a server has come to rest
 
 def adopt_orphans() -> None:
     """Let what this process's descendants leave behind become its children."""
+    if not sys.platform.startswith("linux"):
+        raise OSError("processes are measured and ended by means that only Linux has")
     if ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError("the system does not let orphaned processes be adopted: Linux is needed")
+        raise OSError("the system does not let orphaned processes be adopted")
 
 
 def _stat(process: int) -> list[str]:

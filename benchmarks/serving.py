@@ -50,12 +50,12 @@ def prepare(chosen: dict[str, int]) -> dict[str, Any]:
     for name, workers in chosen.items():
         server = SERVERS[name]
         if server.package:
-            environments.prepare(name)
+            environments.prepare(server.package)
         shutil.rmtree(folder(name), ignore_errors=True)
         folder(name).mkdir(parents=True)
         if server.before:
             done = subprocess.run(
-                [str(environments.home(name) / "bin" / "python"), *server.before],
+                [str(environments.home(server.package) / "bin" / "python"), *server.before],
                 cwd=folder(name),
                 env=variables(name, Ports(0, 0, 0), workers),
                 capture_output=True,
@@ -66,11 +66,9 @@ def prepare(chosen: dict[str, int]) -> dict[str, Any]:
                     f"{name} cannot be made ready: {done.stderr[-1000:]}"
                 )
         version, size = installed(name)
-        settings = server.settings + (f"; {workers} workers" if workers > 1 else "")
-        settings = settings.replace("; 1 workers", "; 1 worker")
         told[name] = {
             "title": f"{server.title} {version}".strip(),
-            "settings": settings,
+            "settings": server.settings + (f"; workers: {workers}" if workers else ""),
             "installed_mb": size,
             "turns": [],
         }
@@ -100,7 +98,7 @@ def selection(text: str) -> dict[str, int]:
             known = ", ".join((*SERVERS, CEILING))
             raise argparse.ArgumentTypeError(f"{part!r} is not a server: choose from {known}")
         own = SERVERS[name].workers if name in SERVERS else 0
-        if workers and not own:
+        if workers and not (name in SERVERS and SERVERS[name].package):
             raise argparse.ArgumentTypeError(f"{name} takes no number of workers")
         chosen[name] = int(workers or own)
     return chosen
@@ -146,17 +144,23 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "settings": {"rounds": args.rounds, "seconds": args.seconds},
         "servers": prepare(chosen),
         CEILING: [],
+        "failed": [],
     }
     pictures = serving_turn.all_pictures()
     for number in range(1, args.rounds + 1):
         for name, workers in args.servers.items():
             print(f"serving: round {number} of {args.rounds}: {name}", flush=True)
-            if name == CEILING:
-                result[CEILING].append(serving_turn.ceiling(pictures, args.seconds))
-            else:
-                result["servers"][name]["turns"].append(
-                    serving_turn.turn(name, workers, pictures, args.concurrency, args.seconds)
-                )
+            try:
+                if name == CEILING:
+                    result[CEILING].append(serving_turn.ceiling(pictures, args.seconds))
+                else:
+                    result["servers"][name]["turns"].append(
+                        serving_turn.turn(name, workers, pictures, args.concurrency, args.seconds)
+                    )
+            except (serving_turn.ServingError, load.LoadError) as fault:
+                print(f"serving: {fault}", file=sys.stderr)  # and the others go on
+                result["failed"].append(f"round {number}, {name}: {str(fault).splitlines()[0]}")
+    result["servers"] = {name: one for name, one in result["servers"].items() if one["turns"]}
     return result
 
 
@@ -182,6 +186,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             result = measure(args)
             names = {*result["servers"], *([CEILING] if result[CEILING] else [])}
             whole = names == {*SERVERS, CEILING} and args.concurrency == CONCURRENCY
+            whole = whole and not result["failed"]
         write(result, *((RESULT, PLOT) if whole else (PART, PART.with_suffix(".png"))))
     except (
         environments.InstallError,
@@ -191,7 +196,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     ) as fault:
         print(f"serving: {fault}", file=sys.stderr)
         return 1
-    return 0
+    except KeyboardInterrupt:
+        print("serving: stopped; nothing is written", file=sys.stderr)
+        return 130
+    return 1 if result["failed"] else 0
 
 
 if __name__ == "__main__":

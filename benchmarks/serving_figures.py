@@ -190,6 +190,8 @@ def markdown(result: Result) -> str:
     parts += ["## Start, memory after the 28x28 loads, packages", standing_table(result)]
     parts += ["## Settings"]
     parts += ["\n".join(f"- {x['title']}: {x['settings']}" for x in result["servers"].values())]
+    if result["failed"]:
+        parts += ["## Failed", "\n".join(f"- {text}" for text in result["failed"])]
     lines = ratio_lines(result)
     if lines:
         parts += ["## This server against the best peer, the naive original and the ceiling"]

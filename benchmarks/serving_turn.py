@@ -23,7 +23,9 @@ SMALL, LARGE = "28x28", "280x280"
 DRAWN = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CHECKS = 50  # answers that are looked at before and after each load
 PATIENCE = 120.0  # seconds to the first right answer
-WARM_UP = (16, 1)  # connections, seconds
+# So that glibc does not give memory back after every picture: the ceiling is the quickest way.
+KEEP_MEMORY = {"MALLOC_TOP_PAD_": str(64 * 2**20)}
+WARM_UP = (4, 2)  # connections, seconds
 
 Pictures = list[tuple[bytes, int]]  # each with its digit
 
@@ -124,8 +126,9 @@ def one_load(
         "p50_ms": load.percentile_ms(found.latencies, 50),
         "p99_ms": load.percentile_ms(found.latencies, 99),
         "mean_ms": found.mean_ms,
-        "cpu_us": 1e6 * spent.server / max(1, found.answers),
+        "cpu_us": 1e6 * spent.server / found.answers,
         "answers": found.answers,
+        "seconds": found.seconds,
         "others": max(0.0, spent.machine - spent.server - spent.own) / found.seconds,
         "errors": found.errors + wrong,
         "starved": load.starved(concurrency, found),
@@ -143,12 +146,13 @@ def turn(
     server = SERVERS[name]
     with started(name, workers, pictures[LARGE]) as (port, cold_start):
         process_tree.settle(os.getpid())
-        one_load(port, server, pictures[SMALL], *WARM_UP)
+        rate = one_load(port, server, pictures[SMALL], *WARM_UP)["rps"]
         found: dict[str, Any] = {"cold_start_s": cold_start, "loads": {}}
         for kind, some in pictures.items():
-            found["loads"][kind] = {
-                str(n): one_load(port, server, some, n, seconds) for n in concurrency
-            }
+            found["loads"][kind] = {}
+            for n in concurrency:
+                one = one_load(port, server, some, n, load.long_enough(seconds, n, rate))
+                found["loads"][kind][str(n)], rate = one, one["rps"]
             if kind == SMALL:
                 found["pss_mb"], found["rss_mb"] = process_tree.memory_mb(os.getpid())
     return found
@@ -165,7 +169,11 @@ def ceiling(pictures: dict[str, Pictures], seconds: int) -> dict[str, Any]:
             command = [sys.executable, str(ROOT / "benchmarks" / "ceiling.py"), str(seconds)]
             readers = [
                 subprocess.Popen(
-                    [*command, *files], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                    [*command, *files],
+                    text=True,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    env=os.environ | KEEP_MEMORY,
                 )
                 for _ in os.sched_getaffinity(0)
             ]
