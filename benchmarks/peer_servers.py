@@ -74,6 +74,7 @@ class Server:
     body: Callable[[bytes], bytes] = _raw
     digit: Callable[[Any], int] = _plain_digit
     before: tuple[str, ...] = ()  # run once, with the peer's Python, in its folder
+    exposed: bool = False  # opens ports on all interfaces, whatever it is told
     package: str = ""  # whose version is told; "": the project's own environment
     needs: frozenset[str] = field(default_factory=frozenset)  # packages of that
 
@@ -180,16 +181,20 @@ SERVERS: dict[str, Server] = {
     ),
     "ray": Server(
         title="Ray Serve",
-        settings="raw body; RAY_SERVE_THROUGHPUT_OPTIMIZED=1, no dashboard, no access log",
+        settings="raw body; HAProxy, RAY_SERVE_THROUGHPUT_OPTIMIZED=1, no dashboard, no access log",
         command=_script("ray", "ray_serve_app.py"),
         environment=lambda ports, workers: {
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",  # four times as quick as the proxy in Python
+            "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # no cluster: one node, on 127.0.0.1
         },
         workers=2,
         path="/",
         content_type="image/png",
         package="ray",
+        exposed=True,
     ),
     "mlflow": Server(
         title="MLflow",

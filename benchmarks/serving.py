@@ -17,6 +17,7 @@ import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ for place in (ROOT, ROOT / "benchmarks"):
 
 import environments  # noqa: E402
 import load  # noqa: E402
+import private_network  # noqa: E402
 import process_tree  # noqa: E402
 import serving_figures  # noqa: E402
 import serving_plot  # noqa: E402
@@ -42,6 +44,7 @@ CONCURRENCY = (1, 16, 64)
 CEILING = "ceiling"
 RESULT, PART = ROOT / "results" / "serving", ROOT / "results" / "serving_part"
 PLOT = ROOT / "docs" / "serving.png"
+EXPOSED = "it opens ports to all: it is started only as root, in a network of its own"
 
 
 def prepare(chosen: dict[str, int]) -> dict[str, Any]:
@@ -146,6 +149,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         CEILING: [],
         "failed": [],
     }
+    alone = private_network.enter()  # after the installing
     pictures = serving_turn.all_pictures()
     for number in range(1, args.rounds + 1):
         for name, workers in args.servers.items():
@@ -153,6 +157,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
             try:
                 if name == CEILING:
                     result[CEILING].append(serving_turn.ceiling(pictures, args.seconds))
+                elif SERVERS[name].exposed and not alone:
+                    raise serving_turn.ServingError(EXPOSED)
                 else:
                     result["servers"][name]["turns"].append(
                         serving_turn.turn(name, workers, pictures, args.concurrency, args.seconds)
@@ -178,6 +184,7 @@ def write(result: dict[str, Any], stem: Path, plot: Path) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison; return the exit status."""
     args = arguments(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way the server is ended
     try:
         if args.report:
             result = json.loads(RESULT.with_suffix(".json").read_text("utf-8"))

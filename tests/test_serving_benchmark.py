@@ -1,6 +1,7 @@
 """The serving benchmark's arithmetic: wrk's latencies, Little's law, medians, ratios, tables."""
 
 import argparse
+import ast
 import subprocess
 import sys
 import time
@@ -214,3 +215,26 @@ print(len(process_tree.descendants(os.getpid())))
         timeout=60,
     )
     assert done.stdout.split() == ["1", "0"], done.stderr
+
+
+@LINUX
+def test_in_a_private_network_there_is_only_the_own_machine() -> None:
+    code = """
+import socket
+import private_network
+if not private_network.enter():
+    raise SystemExit("not allowed")
+with socket.create_server(("127.0.0.1", 0)) as server:
+    socket.create_connection(server.getsockname(), 5).close()
+print([name for _, name in socket.if_nameindex() if name != "lo"])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT / "benchmarks",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if done.stderr.strip() == "not allowed":
+        pytest.skip("only root may make a network")
+    assert not [name for name in ast.literal_eval(done.stdout) if name.startswith(("e", "w"))]

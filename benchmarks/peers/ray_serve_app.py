@@ -34,8 +34,6 @@ def main() -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,
-        configure_logging=True,
-        _node_ip_address="127.0.0.1",
     )
     deployment: Any = serve.deployment(
         num_replicas=replicas, max_ongoing_requests=64, ray_actor_options={"num_cpus": 0.5}
