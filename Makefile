@@ -116,7 +116,7 @@ fuzz: $(VENV)/ready-fuzz  ## damaged pictures by the million at the decoder (FUZ
 	$(PY) tests/fuzz_decode.py -runs=$(FUZZ_RUNS) -timeout=1 -rss_limit_mb=4096 -max_len=4096 \
 	  -dict=tests/fuzz.dict -artifact_prefix=.fuzz/ -print_final_stats=1 .fuzz/corpus tests/fuzz_corpus
 
-bench-serving: $(VENV)/ready  ## the server against its peers, each installed for it (half an hour; Linux, wrk)
+bench-serving: $(VENV)/ready  ## this server against MLServer, LitServe, BentoML, Ray Serve, MLflow and a naive one (20 minutes; needs Linux and wrk)
 	$(PY) benchmarks/serving.py
 
 soak: $(VENV)/ready  ## ten minutes of load while workers are killed and models swapped (Linux)

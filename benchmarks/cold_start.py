@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from process_tree import MARK, end, memory
+from process_tree import adopt_orphans, end, memory_mb
 
 ROOT = Path(__file__).resolve().parent.parent
 DRAWING = (ROOT / "tests" / "pictures" / "eight.png").read_bytes()
@@ -56,14 +56,13 @@ def reads_right(port: int) -> bool:
 def start_once(runtime: str) -> tuple[float, float]:
     """Return the seconds to the first right answer, and the MB after six."""
     port = free_port()
-    mark = f"{runtime}-{port}"
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "sitecustomize.py").write_text(RUNTIMES[runtime], "utf-8")
         begun = time.perf_counter()
         process = subprocess.Popen(
             [sys.executable, "flask_deploy.py", "--port", str(port)],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": folder, MARK: mark},
+            env=os.environ | {"PYTHONPATH": folder},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -75,9 +74,9 @@ def start_once(runtime: str) -> tuple[float, float]:
             seconds = time.perf_counter() - begun
             if not all(reads_right(port) for _ in range(5)):
                 raise SystemExit("cold_start: the server did not read its drawing")
-            return seconds, memory(mark)[0]
+            return seconds, memory_mb(os.getpid())[0]
         finally:
-            end(mark)
+            end(process, os.getpid())
 
 
 def main() -> int:
@@ -85,6 +84,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="how often each is started")
     args = parser.parse_args()
+    adopt_orphans()
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in RUNTIMES}
     for _ in range(args.rounds):
         for name in RUNTIMES:

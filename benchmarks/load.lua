@@ -1,18 +1,27 @@
--- For wrk: POSTs a body to every request, and prints what came of it as one line of JSON.
---   wrk ... -s load.lua URL -- BODY_FILE CONTENT_TYPE
+-- Posts bodies by turns; prints what load.py reads. Arguments: Content-Type, files of bodies.
+local requests, turn = {}, 0
+
 function init(args)
-  local file = assert(io.open(args[1], "rb"))
-  wrk.method = "POST"
-  wrk.body = file:read("*a")
-  wrk.headers["Content-Type"] = args[2]
-  file:close()
+   for i = 2, #args do
+      local file = assert(io.open(args[i], "rb"))
+      requests[i - 1] = wrk.format("POST", nil, {["Content-Type"] = args[1]}, file:read("*a"))
+      file:close()
+   end
 end
 
-function done(summary, latency, requests)
-  local errors = summary.errors
-  io.write(string.format(
-    '{"requests": %d, "seconds": %.6f, "mean": %.6f, "p50": %.6f, "p99": %.6f, "errors": %d}\n',
-    summary.requests, summary.duration / 1e6, latency.mean / 1e6,
-    latency:percentile(50) / 1e6, latency:percentile(99) / 1e6,
-    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+function request()
+   turn = turn % #requests + 1
+   return requests[turn]
+end
+
+function done(summary, latency)
+   local e = summary.errors
+   print("load", summary.requests, summary.duration,
+         e.connect, e.read, e.write, e.status, e.timeout)
+   local pairs = {}
+   for i = 1, #latency do
+      local value, count = latency(i)
+      pairs[i] = string.format("%d:%d", value, count)
+   end
+   print("latencies", table.concat(pairs, " "))
 end

@@ -1,176 +1,247 @@
-"""The servers that are compared: how each is installed, started and asked."""
+"""The servers that are compared: how each is installed, started and asked, and its settings.
+
+Every peer does the same with a picture (peers/core.py), on one thread a worker. Its settings are
+what was quickest of those that its documentation offers, on two cores.
+"""
 
 import base64
 import json
 import os
-import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from process_tree import MARK, end
+import environments
+from environments import PEERS, ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
-PEERS = ROOT / "benchmarks" / "peers"
-PLACES = ROOT / "results" / ".peers"  # their virtual environments
-OURS, NAIVE = "this server", "naive original"
+NOT_SERVING = {"tensorflow", "tensorflow-cpu", "keras", "gradio", "matplotlib", "tqdm"}
+NAIVE_NEEDS = {"flask", "tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow"}
+MODEL = "reader"  # what a peer that names its models calls it
+OURS, NAIVE = "ours", "naive"
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Free ports: one to be asked at, two more for servers that open others too."""
+
+    main: int
+    second: int
+    third: int
+
+
+def _raw(picture: bytes) -> bytes:
+    return picture
+
+
+def _json(key: str, many: bool = False) -> Callable[[bytes], bytes]:
+    """Return what puts a picture in base64 into a JSON object."""
+
+    def body(picture: bytes) -> bytes:
+        text = base64.b64encode(picture).decode()
+        return json.dumps({key: [text] if many else text}).encode()
+
+    return body
+
+
+def _open_inference(picture: bytes) -> bytes:
+    given = {
+        "name": "picture",
+        "shape": [1],
+        "datatype": "BYTES",
+        "parameters": {"content_type": "base64"},
+        "data": [base64.b64encode(picture).decode()],
+    }
+    return json.dumps({"inputs": [given]}).encode()
+
+
+def _plain_digit(answer: Any) -> int:
+    return int(answer["digit"])
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server. Workers and threads are what does best on two cores; access logs are off."""
+    """One server. `command` and `environment` take the port(s) and the number of workers."""
 
-    name: str
-    package: str  # of benchmarks/peers/<package>.txt; empty for the project's own environment
-    command: Callable[[int], list[str]]  # by port; {bin} is its environment's programs
-    path: str = "/"
-    body: Callable[[bytes], bytes] = lambda picture: picture
-    kind: str = "image/png"  # the body's content type
-    digit: Callable[[Any], int] = lambda answer: int(answer["digit"])
-    environment: Callable[[int], dict[str, str]] = lambda port: {}
-    before: list[str] = field(default_factory=list)  # a command that is run once beforehand
-
-    @property
-    def place(self) -> Path:
-        """Its virtual environment."""
-        return PLACES / self.package if self.package else Path(sys.prefix)
-
-    def words(self, command: list[str]) -> list[str]:
-        """Return a command with its places filled in."""
-        return [
-            word.format(bin=self.place / "bin", peers=PEERS, made=PLACES / f"{self.package}-made")
-            for word in command
-        ]
+    title: str
+    settings: str  # in words, for the reader of the figures
+    command: Callable[[Ports, int], list[str]]
+    environment: Callable[[Ports, int], Mapping[str, str]] = lambda ports, workers: {}
+    workers: int = 0  # processes that read; 0: as the server does it by itself
+    path: str = "/predict"
+    content_type: str = "application/json"
+    body: Callable[[bytes], bytes] = _raw
+    digit: Callable[[Any], int] = _plain_digit
+    before: tuple[str, ...] = ()  # run once, with the peer's Python, in its folder
+    exposed: bool = False  # opens ports on all interfaces, whatever it is told
+    package: str = ""  # whose version is told; "": the project's own environment
+    needs: frozenset[str] = field(default_factory=frozenset)  # packages of that
 
 
-def _json(wrap: Callable[[str], Any]) -> Callable[[bytes], bytes]:
-    return lambda picture: json.dumps(wrap(base64.b64encode(picture).decode())).encode()
+def _python(name: str) -> str:
+    return str(environments.home(name) / "bin" / "python")
 
 
-def _inference_request(text: str) -> dict[str, Any]:
-    parameters = {"content_type": "base64"}
-    picture = {"name": "picture", "shape": [1], "datatype": "BYTES", "parameters": parameters}
-    return {"inputs": [picture | {"data": [text]}]}
+def _script(name: str, file: str) -> Callable[[Ports, int], list[str]]:
+    return lambda ports, workers: [
+        _python(name),
+        str(PEERS / file),
+        str(ports.main),
+        str(workers),
+    ]
 
 
-BENTOML = ["{bin}/bentoml", "serve", "bentoml_service:Reader", "--host", "127.0.0.1"]
-MLFLOW = [
-    *("{bin}/mlflow", "models", "serve", "--model-uri", "{made}", "--env-manager", "local"),
-    *("--host", "127.0.0.1", "--workers", "2"),
-]
-SERVERS = (
-    Server(
-        OURS,
-        "this_server",
-        lambda port: ["{bin}/python", "flask_deploy.py", "--port", f"{port}"],
-        "/predict",
+def _bentoml(ports: Ports, workers: int) -> list[str]:
+    command = [_python("bentoml"), "-m", "bentoml", "serve", "bentoml_service:Reader"]
+    return [*command, "--host", "127.0.0.1", "--port", str(ports.main)]
+
+
+def _mlserver_environment(ports: Ports, workers: int) -> dict[str, str]:
+    return {
+        "MLSERVER_HOST": "127.0.0.1",
+        "MLSERVER_HTTP_PORT": str(ports.main),
+        "MLSERVER_GRPC_PORT": str(ports.second),
+        "MLSERVER_METRICS_PORT": str(ports.third),
+        "MLSERVER_DEBUG": "false",  # which also ends access logs
+        "MLSERVER_GZIP_ENABLED": "false",
+        "MLSERVER_PARALLEL_WORKERS": str(workers),
+        "MLSERVER_MODEL_NAME": MODEL,
+        "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_model.Reader",
+    }
+
+
+def _mlserver(title: str, workers: int) -> Server:
+    return Server(
+        title=title,
+        settings="V2 request, picture in base64; uvloop, httptools, no gzip, no access log",
+        command=lambda ports, workers: [
+            str(environments.home("mlserver") / "bin" / "mlserver"),
+            "start",
+            ".",  # without files there the model is the environment's
+        ],
+        environment=_mlserver_environment,
+        workers=workers,
+        path=f"/v2/models/{MODEL}/infer",
+        body=_open_inference,
+        digit=lambda answer: int(answer["outputs"][0]["data"][0]),
+        package="mlserver",
+    )
+
+
+def _mlflow(ports: Ports, workers: int) -> list[str]:
+    command = [str(environments.home("mlflow") / "bin" / "mlflow"), "models", "serve"]
+    command += ["--model-uri", "model", "--env-manager", "local", "--workers", str(workers)]
+    return [*command, "--host", "127.0.0.1", "--port", str(ports.main)]
+
+
+SERVERS: dict[str, Server] = {
+    OURS: Server(
+        title="this server",
+        settings="python flask_deploy.py, its defaults; raw body",
+        command=lambda ports, workers: [
+            sys.executable,
+            str(ROOT / "flask_deploy.py"),
+            "--port",
+            str(ports.main),
+        ],
+        content_type="image/png",
+        needs=frozenset(set(environments.required(ROOT / "requirements.txt")) - NOT_SERVING),
     ),
-    Server(
-        NAIVE, "", lambda port: ["{bin}/python", "{peers}/naive_flask.py", f"{port}"], "/predict"
+    NAIVE: Server(
+        title="naive original",
+        settings="Flask's development server, threaded, Keras predict a request; raw body",
+        command=lambda ports, workers: [
+            sys.executable,
+            str(PEERS / "naive_flask.py"),
+            str(ports.main),
+        ],
+        content_type="image/png",
+        needs=frozenset(NAIVE_NEEDS),
     ),
-    Server(
-        "MLServer",
-        "mlserver",
-        lambda port: ["{bin}/mlserver", "start", "{made}"],
-        "/v2/models/reader/infer",
-        _json(_inference_request),
-        "application/json",
-        lambda answer: int(answer["outputs"][0]["data"][0]),
-        lambda port: {
-            "MLSERVER_HTTP_PORT": str(port),
-            "MLSERVER_GRPC_PORT": str(port + 1),
-            "MLSERVER_METRICS_PORT": str(port + 2),
-            "MLSERVER_HOST": "127.0.0.1",
-            "MLSERVER_DEBUG": "false",
-            "MLSERVER_PARALLEL_WORKERS": os.environ.get("MLSERVER_WORKERS", "2"),
-            "MLSERVER_MODEL_NAME": "reader",
-            "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_model.Reader",
+    # One process: at small pictures twice as quick as handing each request to a worker.
+    "mlserver": _mlserver("MLServer", workers=0),
+    "mlserver-parallel": _mlserver("MLServer parallel", workers=2),
+    "litserve": Server(
+        title="LitServe",
+        settings="JSON, picture in base64; fast_queue, one API server, no access log",
+        command=_script("litserve", "litserve_server.py"),
+        workers=2,
+        body=_json("picture"),
+        package="litserve",
+    ),
+    "bentoml": Server(
+        title="BentoML",
+        settings="JSON, picture in base64; uvloop, httptools, no metrics, no access log",
+        command=_bentoml,
+        environment=lambda ports, workers: {"WORKERS": str(workers), "BENTOML_DO_NOT_TRACK": "1"},
+        workers=2,
+        body=_json("picture"),
+        package="bentoml",
+    ),
+    "ray": Server(
+        title="Ray Serve",
+        settings="raw body; HAProxy, RAY_SERVE_THROUGHPUT_OPTIMIZED=1, no dashboard, no access log",
+        command=_script("ray", "ray_serve_app.py"),
+        environment=lambda ports, workers: {
+            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_SERVE_ENABLE_HA_PROXY": "1",  # four times as quick as the proxy in Python
+            "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # no cluster: one node, on 127.0.0.1
         },
-        ["mkdir", "-p", "{made}"],
+        workers=2,
+        path="/",
+        content_type="image/png",
+        package="ray",
+        exposed=True,
     ),
-    Server(
-        "LitServe",
-        "litserve",
-        lambda port: ["{bin}/python", "{peers}/litserve_server.py", f"{port}", "2"],
-        "/predict",
-        _json(lambda text: {"picture": text}),
-        "application/json",
+    "mlflow": Server(
+        title="MLflow",
+        settings="/invocations with inputs, picture in base64; uvloop, httptools, no access log",
+        command=_mlflow,
+        environment=lambda ports, workers: {
+            "UVICORN_ACCESS_LOG": "0",
+            "UVICORN_LOG_LEVEL": "warning",
+        },
+        workers=2,
+        path="/invocations",
+        body=_json("inputs", many=True),
+        digit=lambda answer: int(answer["predictions"][0]["digit"]),
+        before=(str(PEERS / "mlflow_model.py"), "model"),
+        package="mlflow",
     ),
-    Server(
-        "BentoML",
-        "bentoml",
-        lambda port: [*BENTOML, f"--port={port}"],
-        "/predict",
-        environment=lambda port: {"WORKERS": "2", "BENTOML_DO_NOT_TRACK": "True"},
-    ),
-    Server(
-        "Ray Serve",
-        "ray",
-        lambda port: ["{bin}/python", "{peers}/ray_serve_app.py", f"{port}", "2"],
-        environment=lambda port: {"RAY_USAGE_STATS_ENABLED": "0"},
-    ),
-    Server(
-        "MLflow",
-        "mlflow",
-        lambda port: [*MLFLOW, f"--port={port}"],
-        "/invocations",
-        _json(lambda text: {"inputs": [text]}),
-        "application/json",
-        lambda answer: int(answer["predictions"][0]["digit"]),
-        before=["{bin}/python", "{peers}/mlflow_model.py", "{made}"],
-    ),
-)
+}
 
 
-def install(server: Server) -> None:
-    """Make a peer's environment, and what it serves, if they are not there yet."""
-    place = server.place
-    if not server.package or (place / "ready").exists():
-        return
-    print(f"installing {server.name} ...", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-    needs = str(PEERS / f"{server.package}.txt")
-    pip = [str(place / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--requirement", needs], check=True)
-    (place / "ready").touch()
-
-
-def prepare(server: Server) -> None:
-    """Run what a server needs once before it is started."""
-    if server.before and not (PLACES / f"{server.package}-made").exists():
-        subprocess.run(server.words(server.before), check=True, env=_environment(server, 0))
-
-
-def installed_mb(server: Server) -> float:
-    """Return how large its environment is, in MB."""
-    files = (server.place / "lib").resolve().rglob("*")
-    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6
-
-
-def _environment(server: Server, port: int) -> dict[str, str]:
-    own = {"PYTHONPATH": f"{ROOT}{os.pathsep}{PEERS}", "OPENBLAS_NUM_THREADS": "1"}
-    programs = f"{server.place / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return os.environ | own | {"PATH": programs} | server.environment(port)
-
-
-@contextmanager
-def running(server: Server, port: int) -> Iterator[str]:
-    """Start a server; give the mark of its processes, and end them."""
-    mark = f"{server.name}-{port}".replace(" ", "-")
-    cwd = ROOT if server.name == OURS else PEERS
-    with (PLACES / f"{mark}.log").open("wb") as log:
-        subprocess.Popen(
-            server.words(server.command(port)),
-            cwd=cwd,
-            env=_environment(server, port) | {MARK: mark},
-            stdout=log,
-            stderr=log,
-            stdin=subprocess.DEVNULL,
+def variables(name: str, ports: Ports, workers: int) -> dict[str, str]:
+    """Return the environment in which a server is started."""
+    server = SERVERS[name]
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("MNIST_") and key != "PYTHONDONTWRITEBYTECODE"
+    }
+    if name != OURS:
+        kept |= {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, PEERS))), "OMP_NUM_THREADS": "1"}
+    if server.package:
+        kept["PATH"] = (
+            f"{environments.home(server.package) / 'bin'}{os.pathsep}{kept.get('PATH', '')}"
         )
-        try:
-            yield mark
-        finally:
-            end(mark)
+    return kept | dict(server.environment(ports, workers))
+
+
+def folder(name: str) -> Path:
+    """Return the folder in which a server is started, and keeps its log."""
+    return environments.HOMES / "run" / name
+
+
+def installed(name: str) -> tuple[str, float]:
+    """Return a server's version ("" for ours) and the MB of the packages that it needs."""
+    server = SERVERS[name]
+    if not server.package:
+        packages = environments.needed(server.needs, environments.OWN_SITE)
+        return "", environments.size_mb(packages.values())
+    names = environments.required(PEERS / f"{server.package}.txt")
+    packages = environments.needed(names, environments.site(server.package))
+    return packages[server.package].version, environments.size_mb(packages.values())

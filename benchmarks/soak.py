@@ -25,7 +25,7 @@ from pathlib import Path
 
 from cold_start import ROOT, free_port, reads_right
 from PIL import Image
-from process_tree import MARK, end, memory, processes
+from process_tree import adopt_orphans, descendants, end, memory_mb
 
 sys.path.insert(0, str(ROOT))
 import config
@@ -38,7 +38,6 @@ SHARE = 0.8  # of what was measured
 KILL_EVERY, SWAP_EVERY, LOOK_EVERY = 30, 20, 10  # seconds
 AFTER_KILL = 2.0  # seconds in which what the killed worker held comes back broken
 FILES = ("mnist_cnn.keras", "mnist_cnn.json", "mnist_cnn.litert.tflite", "mnist_cnn.litert.json")
-NAME = "soak"
 
 
 def requests() -> list[tuple[bytes, int]]:
@@ -117,7 +116,7 @@ class Server:
         self.process = subprocess.Popen(
             [sys.executable, "flask_deploy.py", "--port", str(self.port)],
             cwd=ROOT,
-            env=os.environ | {MARK: NAME, "MNIST_MODEL": str(folder / FILES[0])},
+            env=os.environ | {"MNIST_MODEL": str(folder / FILES[0])},
             stdout=subprocess.DEVNULL,
             stderr=(folder / "log").open("wb"),
         )
@@ -126,7 +125,7 @@ class Server:
 
     def kill_a_worker(self) -> None:
         """Kill the worker that has lived longest."""
-        workers = sorted(set(processes(NAME)) - {self.process.pid})
+        workers = sorted(descendants(self.process.pid))
         self.kills.append(time.monotonic())
         os.kill(workers[0], signal.SIGKILL)
 
@@ -163,7 +162,11 @@ async def soak(server: Server, minutes: float) -> tuple[Load, list[tuple[float, 
     await asyncio.gather(
         every(KILL_EVERY, server.kill_a_worker, until),
         every(SWAP_EVERY, server.swap, until),
-        every(LOOK_EVERY, lambda: looks.append((time.monotonic() - begun, memory(NAME)[0])), until),
+        every(
+            LOOK_EVERY,
+            lambda: looks.append((time.monotonic() - begun, memory_mb(os.getpid())[0])),
+            until,
+        ),
         asyncio.sleep(until - time.monotonic()),
     )
     load.stop = True
@@ -176,13 +179,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10, help="how long")
     minutes = parser.parse_args().minutes
+    adopt_orphans()
     with tempfile.TemporaryDirectory() as folder:
         server = Server(Path(folder))
         try:
             load, looks = asyncio.run(soak(server, minutes))
             alive = reads_right(server.port)
         finally:
-            end(NAME)
+            end(server.process, os.getpid())
         log = (Path(folder) / "log").read_text("utf-8")
     late = [at for at in load.broken if not any(0 <= at - k < AFTER_KILL for k in server.kills)]
     by_minute: dict[int, list[float]] = {}

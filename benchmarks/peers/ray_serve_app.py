@@ -9,6 +9,7 @@ import logging
 import signal
 import sys
 import threading
+from typing import Any
 
 import core
 import ray
@@ -18,7 +19,6 @@ from ray.serve.schema import LoggingConfig
 from starlette.requests import Request
 
 
-@serve.deployment(max_ongoing_requests=64, ray_actor_options={"num_cpus": 0.5})
 class Reader:
     def __init__(self) -> None:
         self.read = core.load_reader()
@@ -34,12 +34,13 @@ def main() -> None:
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.WARNING,
-        configure_logging=True,
-        _node_ip_address="127.0.0.1",
     )
+    deployment: Any = serve.deployment(
+        num_replicas=replicas, max_ongoing_requests=64, ray_actor_options={"num_cpus": 0.5}
+    )(Reader)
     serve.start(http_options=HTTPOptions(host="127.0.0.1", port=port))
     serve.run(
-        Reader.options(num_replicas=replicas).bind(),
+        deployment.bind(),
         logging_config=LoggingConfig(log_level="WARNING", enable_access_log=False),
     )
     ended = threading.Event()
