@@ -44,8 +44,9 @@ def serve(classifier: Classifier, settings: config.Settings, browse: bool = Fals
     with tempfile.TemporaryDirectory(prefix="digit-page-") as folder:
         prepare_environment(settings.host, Path(folder))
         from page import layout
+        from page.reader import Reader
 
-        blocks = layout.build(layout.Reader(classifier, settings, Path(folder)))
+        blocks = layout.build(Reader(classifier, settings, Path(folder)))
         stop = threading.Event()
         signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
         try:
@@ -55,7 +56,7 @@ def serve(classifier: Classifier, settings: config.Settings, browse: bool = Fals
                 inbrowser=browse,
                 max_file_size=settings.max_bytes,
                 theme=layout.theme(),
-                css_paths=layout.HERE / "page.css",
+                css_paths=layout.STYLES,
                 footer_links=["api"],
                 prevent_thread_lock=True,
                 inline=False,

@@ -18,7 +18,8 @@ import answers
 import config
 from classifier import Answer, Classifier
 from outputs import Outputs
-from page import answer_view, layout
+from page import answer_view
+from page.reader import Reader
 from utils import MalformedPicture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -121,7 +122,7 @@ def test_only_uploads_are_read(tmp_path: Path, sent: Any) -> None:
     uploads = tmp_path / "uploads"
     uploads.mkdir()
     Image.new("L", (40, 40), 255).save(tmp_path / "secret.png")
-    reader = layout.Reader(Classifier(Outputs, {}), config.Settings(), uploads)
+    reader = Reader(Classifier(Outputs, {}), config.Settings(), uploads)
     with pytest.raises(MalformedPicture, match="upload"):
         reader.read(sent, "enhanced")
     (uploads / "link.png").symlink_to(tmp_path / "secret.png")
@@ -131,7 +132,7 @@ def test_only_uploads_are_read(tmp_path: Path, sent: Any) -> None:
 
 def test_importing_the_page_loads_neither_gradio_nor_tensorflow() -> None:
     code = (
-        "import sys, gradio_interface, page.layout, page.answer_view\n"
+        "import sys, gradio_interface, page.layout, page.read_tab, page.answer_view\n"
         "sys.exit(bool({'gradio', 'tensorflow', 'keras'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
