@@ -31,5 +31,5 @@ def test_other_methods_take_the_whole_picture(mnist: Mnist) -> None:
     picture = drawn(mnist.test.images[0], 28, 20)
     for method in ("basic", "none"):
         image, box = utils.located(picture, method)
-        assert box == (0, 0, 1, 1)
+        assert box == utils.WHOLE
         assert np.array_equal(image, utils.to_mnist_form(picture, method))
