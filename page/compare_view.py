@@ -107,7 +107,8 @@ def _both(reader: Reader, sent: Any) -> str:
 def _side(name: str, sentence: str, seen: str, bars: str) -> str:
     return (
         f'<div class="compare-side" role="group" aria-label="{name}">'
-        f'<p class="compare-name">{name}</p>{seen}<p class="compare-answer">{sentence}</p>{bars}</div>'
+        f'<p class="compare-name">{name}</p>{seen}'
+        f'<p class="compare-answer">{sentence}</p>{bars}</div>'
     )
 
 

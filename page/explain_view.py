@@ -20,7 +20,7 @@ HOW = (
 )
 PLACES = {"left side": "on the left", "right side": "on the right", "middle": "in the middle"}
 WEAK = 0.15  # of the strongest ink: less speaks for neither
-FAINT = 0.25  # of the full colour: that of ink that speaks least
+FAINT = 0.4  # of the full colour: that of ink that speaks least
 WORTH = 0.1  # of all that speaks for the digit: a part that speaks less against it is not named
 
 

@@ -7,7 +7,7 @@ from page import read_tab
 from page.reader import Reader
 
 HERE = Path(__file__).resolve().parent
-STYLES = [HERE / "page.css", HERE / "pad" / "pad.css"]
+STYLES = [HERE / "page.css", HERE / "pad" / "pad.css", HERE / "views.css"]
 TITLE = "Handwritten digit reader"
 HEADER = f"<h1>{TITLE}</h1><p>Draw a digit from 0 to 9, and see what the network reads.</p>"
 TABS = {"Read": read_tab.build}
