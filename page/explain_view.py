@@ -58,9 +58,7 @@ def words(told: Attribution, parts: list[Part]) -> str:
         return NO_TELLING
     best = for_it[0]
     still = f"{digit} would still be read" if best.read == digit else f"{best.read} would be read"
-    said = (
-        f"The ink at the {best.name} speaks most for {digit} against {rival}; without it {still}."
-    )
+    said = f"The ink {_place(best)} speaks most for {digit} against {rival}; without it {still}."
     enough = WORTH * sum(part.contribution for part in parts if part.contribution > 0)
     against = [
         part for part in parts if part.contribution < -enough and part.log_odds > told.log_odds
