@@ -39,12 +39,36 @@ class Reader:
         for a picture that has no answer.
         """
         utils.check_method(method)
-        picture = utils.decode(self._uploaded(sent), self.settings.max_pixels)
+        file = self.uploaded(sent)
+        picture = utils.decode(file, self.settings.max_pixels)
         image = utils.to_mnist_form(picture, method)
-        answer = self.classifier.answer(image[None])[0]
-        return Reading(answers.describe(answer, method, self.classifier), image)
+        return Reading(self.answer(file, image, method), image)
 
-    def _uploaded(self, sent: Any) -> Path:
+    def answer(self, file: Path, image: np.ndarray, method: str) -> dict[str, Any]:
+        """Return the contract's answer to one picture file, of which `image` is the MNIST form."""
+        return self.answers(image[None], method)[0]
+
+    def answers(self, images: np.ndarray, method: str) -> list[dict[str, Any]]:
+        """Return the contract's answers to images (N, 28, 28, 1) in MNIST form, made by `method`.
+
+        Raises ReaderError if there can be none now.
+        """
+        said = self.classifier.answer(images)
+        return [answers.describe(answer, method, self.classifier) for answer in said]
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return probabilities (N, 10) float32 of images (N, 28, 28, 1) in MNIST form."""
+        return self.classifier.probabilities(images)
+
+    def card(self) -> dict[str, Any]:
+        """Return the card of the model that answers now."""
+        return self.classifier.card
+
+    def runtime(self) -> str:
+        """Say what runs the model."""
+        return self.classifier.runtime
+
+    def uploaded(self, sent: Any) -> Path:
         """Return the uploaded file, and never another one: the path comes from the client."""
         path = sent.get("path") if isinstance(sent, dict) else None
         if not isinstance(path, str):
