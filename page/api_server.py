@@ -170,6 +170,7 @@ def _read(response: http.client.HTTPResponse, until: float) -> bytes | None:
             raise TimeoutError
     if response.length:
         raise http.client.IncompleteRead(b"", response.length)
+    response.close()  # all is read: its connection can be asked again
     return b"".join(pieces)
 
 

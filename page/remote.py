@@ -39,6 +39,14 @@ class Answering:
     version: str
 
 
+class Said(msgspec.Struct):
+    """What is made use of in an answer of /predict."""
+
+    probabilities: list[float]
+    model: dict[str, str]
+    is_digit: float | None = None
+
+
 class RemoteReader(Reader):
     """Reads uploaded pictures by asking an API. What the model saw is prepared here, as there."""
 
@@ -112,13 +120,11 @@ class RemoteReader(Reader):
 def _answer(body: bytes, method: str) -> dict[str, Any]:
     """Return an answer of /predict, made anew of what was checked; raises Unreachable."""
     try:
-        said = msgspec.json.decode(body)
-        probabilities = np.array(said["probabilities"], np.float64)
-        doubt = said.get(IS_DIGIT)
-        is_digit = None if doubt is None else np.array([doubt], np.float64)
-        outputs = _checked(Outputs(probabilities[None], is_digit))
-        model = _named(said["model"]["name"], said["model"]["version"])
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError):
+        said = msgspec.json.decode(body, type=Said)
+        is_digit = None if said.is_digit is None else np.array([said.is_digit])
+        outputs = _checked(Outputs(np.array([said.probabilities]), is_digit))
+        model = _named(said.model["name"], said.model["version"])
+    except (msgspec.DecodeError, KeyError, ValueError):
         raise Unreachable(GARBAGE) from None
     share = None if outputs.is_digit is None else float(outputs.is_digit[0])
     return answers.describe(Answer(tuple(outputs.probabilities[0].tolist()), share), method, model)
