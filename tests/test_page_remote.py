@@ -1,5 +1,6 @@
 """The page that asks a running API: its answers are the API's, and every failure is a sentence."""
 
+import http.server
 import json
 import socket
 import subprocess
@@ -16,11 +17,12 @@ import pytest
 from api_server import EIGHT, PICTURES, check_answer, running
 from conftest import free_port
 from page_window import Server, client_of, start
-from stub_reader import stub_app
+from stub_reader import CARD, stub_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 import config
 import utils
+from api.app import create_app
 from classifier import Classifier
 from outputs import Outputs
 from page import api_server
@@ -39,10 +41,8 @@ ANSWER = {
 }
 
 
-class KeptAlive(WSGIRequestHandler):
-    """As the real server: a connection serves several requests."""
-
-    protocol_version = "HTTP/1.1"
+class Silent(WSGIRequestHandler):
+    """Logs nothing."""
 
     def log(self, *given: Any, **named: Any) -> None:
         """Say nothing."""
@@ -51,8 +51,8 @@ class KeptAlive(WSGIRequestHandler):
 @contextmanager
 def served(app: Any) -> Iterator[str]:
     """Serve a WSGI application at a free port; give its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=KeptAlive)
-    thread = threading.Thread(target=server.serve_forever)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"
@@ -136,9 +136,6 @@ def test_many_images_are_sent_in_requests_as_large_as_the_api_takes(tmp_path: Pa
         shares[:, 0], shares[:, 1] = batch[:, 0, 0, 0], 1 - batch[:, 0, 0, 0]
         return Outputs(shares, batch[:, 1, 0, 0])
 
-    from api.app import create_app
-    from stub_reader import CARD
-
     app = create_app(Classifier(first_pixel, CARD), config.Settings(max_batch=4))
     with served(app) as url:
         reader = reader_of(url, tmp_path)
@@ -152,23 +149,37 @@ def test_many_images_are_sent_in_requests_as_large_as_the_api_takes(tmp_path: Pa
 
 def test_connections_are_kept_and_one_that_was_closed_is_made_anew(tmp_path: Path) -> None:
     clients = []
-    app = stub_app()
-    inner = app.wsgi_app
 
-    def noting(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        clients.append(environ["REMOTE_PORT"])
-        return inner(environ, start_response)
+    class Keeping(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
 
-    app.wsgi_app = noting  # type: ignore[method-assign]
-    with served(app) as url:
-        reader = reader_of(url, tmp_path)
+        def do_POST(self) -> None:
+            clients.append(self.client_address)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            body = json.dumps(ANSWER).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *given: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Keeping) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        reader = reader_of(f"http://127.0.0.1:{server.server_port}", tmp_path)
         for _ in range(5):
             reader.read(upload(tmp_path), "enhanced")
         assert len(set(clients)) == 1
         kept = reader._server._idle.queue[0]
         kept.sock.shutdown(socket.SHUT_RDWR)
-        reader.read(upload(tmp_path), "enhanced")
+        check_answer(reader.read(upload(tmp_path), "enhanced").answer, 8)
         assert len(set(clients)) == 2
+        server.shutdown()
+        thread.join()
+        while not reader._server._idle.empty():
+            reader._server._idle.get().close()
 
 
 @pytest.mark.parametrize(
@@ -233,9 +244,11 @@ def test_an_answer_that_no_model_gives_is_not_believed(
 ) -> None:
     with served(saying(200, json.dumps(ANSWER).encode(), {})) as url:
         check_answer(reader_of(url, tmp_path).read(upload(tmp_path), "enhanced").answer, 8)
-    with served(saying(200, json.dumps(ANSWER | wrong).encode(), {})) as url:
-        with pytest.raises(Unreachable, match="makes no sense"):
-            reader_of(url, tmp_path).read(upload(tmp_path), "enhanced")
+    with (
+        served(saying(200, json.dumps(ANSWER | wrong).encode(), {})) as url,
+        pytest.raises(Unreachable, match="makes no sense"),
+    ):
+        reader_of(url, tmp_path).read(upload(tmp_path), "enhanced")
 
 
 def test_nobody_there_and_one_who_is_silent_are_told_in_time(tmp_path: Path) -> None:
