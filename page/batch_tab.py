@@ -13,9 +13,7 @@ from page.reader import Reader
 
 HERE = Path(__file__).resolve().parent
 AT_ONCE = 2  # batches; further ones wait, and single pictures do not wait for them
-FILES = ["image", ".bmp", ".zip"]
 STOPPED = "Stopped."
-WAITING = "Waiting for its turn…"
 EMPTY = "Each picture becomes a row: what was read in it, how sure that is, or why it could not be."
 FOLDER = "digits-{token}"
 
@@ -24,9 +22,10 @@ def build(reader: Reader) -> None:
     """Build the tab, and the endpoint /batch."""
     import gradio as gr
 
-    def work(sent: Any, method: str) -> Iterator[tuple[Any, Any, Any, Any]]:
+    def work(handed: Any, method: str) -> Iterator[tuple[Any, Any, Any, Any]]:
         """Give note, table, the CSV file and whether it can be stopped, as the work goes on."""
         nothing, hidden = gr.skip(), gr.update(visible=False)
+        sent = handed.get("files") if isinstance(handed, dict) else None
         if not sent:
             yield table_view.note(EMPTY), "", hidden, hidden
             return
@@ -50,7 +49,7 @@ def build(reader: Reader) -> None:
     def read_batch(
         pictures: list[gr.FileData], preprocessing: Method = "enhanced"
     ) -> list[dict[str, Any]]:
-        """Read picture files and zip files, given as [handle_file("a.png"), handle_file("b.zip")]."""
+        """Read picture and zip files, given as [handle_file("a.png"), handle_file("b.zip")]."""
         try:
             utils.check_method(preprocessing)
             uploads = picture_files.uploads_of(reader, pictures)
@@ -63,12 +62,13 @@ def build(reader: Reader) -> None:
         except config.ReaderError as fault:
             raise gr.Error(str(fault), print_exception=False) from None
 
-    files = gr.File(
-        file_count="multiple",
-        file_types=FILES,
-        label="Pictures, or zip files of pictures",
-        height=200,
-        elem_classes="batch-files",
+    drop = gr.HTML(
+        html_template=(HERE / "drop.html").read_text("utf-8"),
+        js_on_load=(HERE / "drop.js").read_text("utf-8"),
+        elem_classes="batch-drop",
+        apply_default_css=False,
+        max_bytes=reader.settings.max_bytes,
+        max_pictures=reader.settings.page_pictures,
     )
     method = gr.Radio(
         CHOICES, value=config.DEFAULT_PREPROCESSING, label="Preprocessing", info=ABOUT_METHODS
@@ -79,12 +79,11 @@ def build(reader: Reader) -> None:
         link = gr.DownloadButton("Download as CSV", visible=False, size="md")
     table = _html("", "batch-rows", (HERE / "table.js").read_text("utf-8"))
     run = gr.on(
-        [files.upload, files.clear, files.delete, method.input],
+        [drop.input, method.input],
         work,
-        inputs=[files, method],
+        inputs=[drop, method],
         outputs=[said, table, link, stop],
         api_visibility="private",
-        preprocess=False,
         trigger_mode="always_last",
         show_progress="hidden",
         concurrency_limit=AT_ONCE,

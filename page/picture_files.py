@@ -45,21 +45,28 @@ class PictureFile:
 
 
 class Upload(NamedTuple):
-    """An uploaded file, and what it was called where it came from."""
+    """An uploaded file, and what it was called where it came from.
 
-    path: Path
+    path: None for a file that was too large to be sent; size: in bytes.
+    """
+
+    path: Path | None
     name: str
+    size: int
 
 
 def uploads_of(reader: Reader, sent: Any) -> list[Upload]:
     """Return the uploaded files that a client names; raises PictureError for any other file."""
-    given = sent if isinstance(sent, list) else [sent]
-    found = []
-    for each in given:
-        path = reader.uploaded(each)
-        name = each.get("orig_name") or path.name
-        found.append(Upload(path, name if isinstance(name, str) else path.name))
-    return found
+    return [_upload(reader, each) for each in (sent if isinstance(sent, list) else [sent])]
+
+
+def _upload(reader: Reader, sent: Any) -> Upload:
+    name, size = (sent.get("orig_name"), sent.get("size")) if isinstance(sent, dict) else ("", 0)
+    name = name if isinstance(name, str) else ""
+    if name and isinstance(size, int) and size > reader.settings.max_bytes:
+        return Upload(None, name, size)
+    path = reader.uploaded(sent)
+    return Upload(path, name or path.name, path.stat().st_size)
 
 
 @contextmanager
@@ -71,10 +78,12 @@ def opened(uploads: Sequence[Upload], settings: config.Settings) -> Iterator[lis
     with ExitStack() as archives:
         files: list[PictureFile] = []
         for upload in uploads:
-            if _is_zip(upload.path):
-                files += _in_zip(upload, archives, settings)
+            if upload.path is None or upload.size > settings.max_bytes:
+                files.append(_refused(upload.name, _too_large(upload.size, settings)))
+            elif _is_zip(upload.path):
+                files += _in_zip(upload.path, upload.name, archives, settings)
             else:
-                files.append(_plain(upload, settings))
+                files.append(PictureFile(shown(upload.name), upload.size, upload.path.read_bytes))
             _check(files, settings)
         if not files:
             raise BatchError(f"there are no pictures in what was sent: send {FORMAT_NAMES} files")
@@ -100,13 +109,6 @@ def _is_zip(path: Path) -> bool:
         return file.read(4).startswith(ZIP)
 
 
-def _plain(upload: Upload, settings: config.Settings) -> PictureFile:
-    size = upload.path.stat().st_size
-    if size > settings.max_bytes:
-        return _refused(upload.name, _too_large(size, settings))
-    return PictureFile(shown(upload.name), size, upload.path.read_bytes)
-
-
 def _refused(name: str, fault: PictureError) -> PictureFile:
     """Return a file in whose turn the fault is told."""
 
@@ -118,21 +120,21 @@ def _refused(name: str, fault: PictureError) -> PictureFile:
 
 def _too_large(size: int, settings: config.Settings) -> UnreadablePicture:
     return UnreadablePicture(
-        f"the picture has {size:,} bytes: at most {settings.max_bytes:,} are accepted"
+        f"the file has {size:,} bytes: at most {settings.max_bytes:,} are accepted"
     )
 
 
-def _in_zip(upload: Upload, archives: ExitStack, settings: config.Settings) -> list[PictureFile]:
+def _in_zip(
+    path: Path, name: str, archives: ExitStack, settings: config.Settings
+) -> list[PictureFile]:
     """Return the files in a zip file, or one that tells what is wrong with it."""
     try:
-        _check_directory(upload.path)
-        archive = archives.enter_context(zipfile.ZipFile(upload.path))
+        _check_directory(path)
+        archive = archives.enter_context(zipfile.ZipFile(path))
     except BatchError as fault:
-        return [_refused(upload.name, fault)]
+        return [_refused(name, fault)]
     except Exception:  # a damaged directory makes zipfile raise almost anything
-        return [
-            _refused(upload.name, MalformedPicture("this is not a whole zip file: send it again"))
-        ]
+        return [_refused(name, MalformedPicture("this is not a whole zip file: send it again"))]
     members = [entry for entry in archive.infolist() if _is_wanted(entry)]
     if len(members) > settings.page_pictures:
         members = members[: settings.page_pictures + 1]  # enough to be refused for
