@@ -45,11 +45,11 @@ def words(answer: dict[str, Any]) -> str:
     if _is_doubtful(answer):
         return f"This does not look like one digit (most like {digit})."
     if confidence >= SURE:
-        return f"This is {digit}, {_percent(confidence)} sure."
+        return f"This is {digit}, {percent(confidence)} sure."
     others = [other for other in answer["top"][1:] if other["confidence"] >= POSSIBLE]
     could_be = " or ".join(str(other["digit"]) for other in others or answer["top"][1:2])
     start = "Hard to tell: most" if confidence < HARD else "Most"
-    return f"{start} likely {digit} ({_percent(confidence)}); could be {could_be}."
+    return f"{start} likely {digit} ({percent(confidence)}); could be {could_be}."
 
 
 def digitness(answer: dict[str, Any]) -> str:
@@ -57,14 +57,14 @@ def digitness(answer: dict[str, Any]) -> str:
     if "is_digit" not in answer:
         return ""
     share = answer["is_digit"]
-    return f"Likeness to one digit: {'under 1%' if share < 0.01 else _percent(share)}"
+    return f"Likeness to one digit: {'under 1%' if share < 0.01 else percent(share)}"
 
 
 def _is_doubtful(answer: dict[str, Any]) -> bool:
     return "is_digit" in answer and answer["is_digit"] < config.IS_DIGIT_THRESHOLD
 
 
-def _percent(probability: float, decimals: int = 0) -> str:
+def percent(probability: float, decimals: int = 0) -> str:
     """Return per cent, rounded but never up to 100: no answer is beyond doubt."""
     return f"{min(100 * probability, 100 - 10**-decimals):.{decimals}f}%"
 
@@ -106,7 +106,7 @@ def _panel(
 
 
 def _bar(digit: int, share: float | None) -> str:
-    text = "" if share is None else _percent(share, 1)
+    text = "" if share is None else percent(share, 1)
     return (
         f'<li data-digit="{digit}"><span class="bar-digit">{digit}</span>'
         f'<span class="bar-track" aria-hidden="true">'

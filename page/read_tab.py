@@ -11,7 +11,7 @@ from page.reader import Reader
 PAD = Path(__file__).resolve().parent / "pad"
 SCRIPTS = ("drawing.js", "asking.js", "pictures.js", "camera.js")  # one function's body together
 ANSWERED_AT_ONCE = 4  # requests
-METHODS = {"enhanced": "Enhanced", "basic": "Basic"}
+CHOICES = [("Enhanced", "enhanced"), ("Basic", "basic")]
 ABOUT_METHODS = (
     "Enhanced finds the digit, mends its stroke and centres it, as MNIST's makers did. "
     "Basic only shrinks the whole picture."
@@ -89,7 +89,7 @@ def _methods() -> str:
     choices = "".join(
         f'<label><input type="radio" name="preprocessing" value="{method}"'
         f"{' checked' * (method == config.DEFAULT_PREPROCESSING)}> {name}</label>"
-        for method, name in METHODS.items()
+        for name, method in CHOICES
     )
     about = f"<p>{html.escape(ABOUT_METHODS)}</p>"
     return f"<fieldset><legend>Preprocessing</legend>{choices}{about}</fieldset>"
