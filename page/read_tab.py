@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import config
-from page import answer_view
+from page import answer_view, gallery
 from page.reader import Reader
 
 PAD = Path(__file__).resolve().parent / "pad"
@@ -79,6 +79,7 @@ def build(reader: Reader) -> None:
             js_on_load=(PAD / "answer.js").read_text("utf-8"),
         )
         gr.HTML(_methods(), elem_classes="page-methods", apply_default_css=False, js_on_load=None)
+    gallery.build()
     # Below the answer: what else can be seen of the same picture. The pad's event `input` says
     # that an answer stays, or that the picture is gone; `sent_of` and `method_of` take its value.
     gr.api(predict, api_name="predict", concurrency_limit=ANSWERED_AT_ONCE)
