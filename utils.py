@@ -21,6 +21,7 @@ from decoding import (
     UnsupportedPicture,
     alike,
     decode,
+    from_base64,
 )
 from enhanced import FAINTEST_RANGE, Box, NoInk, enhance
 from enhanced import located as locate_enhanced
@@ -38,6 +39,7 @@ __all__ = [  # what is imported from here, wherever it is made
     "basic",
     "check_method",
     "decode",
+    "from_base64",
     "located",
     "none",
     "to_mnist_form",

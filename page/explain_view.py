@@ -29,7 +29,7 @@ def tell(reader: Reader, sent: Any, method: str) -> str:
     if not sent:
         return unfold.note(NOTHING)
     image = reader.read(sent, method).image
-    ask = reader.classifier.probabilities
+    ask = reader.probabilities
     told = attribution.attribute(image, ask)
     return of_attribution(image, told, attribution.parts(image, told, ask))
 

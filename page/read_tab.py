@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import config
-from page import answer_view, compare_view, explain_view, unfold
+from page import answer_view, compare_view, explain_view, gallery, unfold
 from page.reader import Reader
 
 PAD = Path(__file__).resolve().parent / "pad"
 SCRIPTS = ("drawing.js", "asking.js", "pictures.js", "camera.js")  # one function's body together
 ANSWERED_AT_ONCE = 4  # requests
-METHODS = {"enhanced": "Enhanced", "basic": "Basic"}
+CHOICES = [("Enhanced", "enhanced"), ("Basic", "basic")]
 ABOUT_METHODS = (
     "Enhanced finds the digit, mends its stroke and centres it, as MNIST's makers did. "
     "Basic only shrinks the whole picture."
@@ -86,6 +86,7 @@ def build(reader: Reader) -> None:
             js_on_load=(PAD / "answer.js").read_text("utf-8"),
         )
         gr.HTML(_methods(), elem_classes="page-methods", apply_default_css=False, js_on_load=None)
+    gallery.build()
     # Below the answer: what else can be seen of the same picture.
     for title, tell in VIEWS.items():
         unfold.build(title, partial(_told, reader, tell), pad)
@@ -102,7 +103,7 @@ def _methods() -> str:
     choices = "".join(
         f'<label><input type="radio" name="preprocessing" value="{method}"'
         f"{' checked' * (method == config.DEFAULT_PREPROCESSING)}> {name}</label>"
-        for method, name in METHODS.items()
+        for name, method in CHOICES
     )
     about = f"<p>{html.escape(ABOUT_METHODS)}</p>"
     return f"<fieldset><legend>Preprocessing</legend>{choices}{about}</fieldset>"

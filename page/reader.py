@@ -42,23 +42,49 @@ class Reader:
         sent: as for `source`. Raises ReaderError for a picture that has no answer.
         """
         utils.check_method(method)
-        picture = utils.decode(self.source(sent), self.settings.max_pixels)
+        file = self.content(sent)
+        picture = utils.decode(file, self.settings.max_pixels)
         image, box = utils.located(picture, method)
-        answer = self.classifier.answer(image[None])[0]
-        described = answers.describe(answer, method, self.classifier)
-        return Reading(described, image, picture, box)
+        return Reading(self.answer(file, image, method), image, picture, box)
 
-    def source(self, sent: Any) -> utils.Source:
-        """Return what `utils.decode` takes for what the pad or a client sent.
+    def content(self, sent: Any) -> bytes:
+        """Return the picture file that the pad or a client sent, raises MalformedPicture for none.
 
-        sent: a data URL, or Gradio's description of an uploaded file, and never another file:
-        the path comes from the client. Raises MalformedPicture for anything else.
+        sent: a data URL, or as for `uploaded`.
         """
-        if isinstance(sent, str) and sent.startswith("data:"):
-            most = self.settings.max_bytes
-            if 3 * len(sent) > 4 * most:
-                raise utils.MalformedPicture(f"the picture is too large: at most {most:,} bytes")
-            return sent
+        if not isinstance(sent, str):
+            return self.uploaded(sent).read_bytes()
+        most = self.settings.max_bytes
+        if 3 * len(sent) > 4 * most:
+            raise utils.MalformedPicture(f"the picture is too large: at most {most:,} bytes")
+        return utils.from_base64(sent)
+
+    def answer(self, file: bytes, image: np.ndarray, method: str) -> dict[str, Any]:
+        """Return the contract's answer to one picture file, of which `image` is the MNIST form."""
+        return self.answers(image[None], method)[0]
+
+    def answers(self, images: np.ndarray, method: str) -> list[dict[str, Any]]:
+        """Return the contract's answers to images (N, 28, 28, 1) in MNIST form, made by `method`.
+
+        Raises ReaderError if there can be none now.
+        """
+        said = self.classifier.answer(images)
+        return [answers.describe(answer, method, self.classifier) for answer in said]
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """Return probabilities (N, 10) float32 of images (N, 28, 28, 1) in MNIST form."""
+        return self.classifier.probabilities(images)
+
+    def card(self) -> dict[str, Any]:
+        """Return the card of the model that answers now."""
+        return self.classifier.card
+
+    def runtime(self) -> str:
+        """Say what runs the model."""
+        return self.classifier.runtime
+
+    def uploaded(self, sent: Any) -> Path:
+        """Return the file of Gradio's description, and never another: it comes from the client."""
         path = sent.get("path") if isinstance(sent, dict) else None
         if not isinstance(path, str):
             raise utils.MalformedPicture("no picture was sent: upload a file first")

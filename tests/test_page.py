@@ -133,7 +133,8 @@ def test_a_drawing_comes_as_a_data_url_no_larger_than_a_file(
 
 
 @pytest.mark.parametrize(
-    "sent", [None, "picture.png", {}, {"path": None}, {"path": "/"}, {"path": "../secret.png"}]
+    "sent",
+    [None, {"path": "picture.png"}, {}, {"path": None}, {"path": "/"}, {"path": "../secret.png"}],
 )
 def test_only_uploads_are_read(tmp_path: Path, sent: Any) -> None:
     uploads = tmp_path / "uploads"

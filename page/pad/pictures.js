@@ -94,9 +94,9 @@ listen("paste", (event) => {
 });
 
 listen("click", async (event) => {
-  const image = event.target.closest(".page-example")?.querySelector("img");
-  if (!image) return;
-  const content = await (await fetch(image.src)).blob();
-  open(new File([content], image.dataset.name, { type: content.type }));
+  const example = event.target.closest(".page-example");
+  if (!example) return;
+  const content = await (await fetch(example.querySelector("img").src)).blob();
+  open(new File([content], example.dataset.name, { type: content.type }));
   paper.scrollIntoView({ block: "nearest" });
 });

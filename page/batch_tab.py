@@ -1,0 +1,105 @@
+"""The tab in which many pictures are read at once, and the endpoint /batch beside it."""
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import config
+import utils
+from page import batch, picture_files, spreadsheet, table_view
+from page.read_tab import ABOUT_METHODS, CHOICES, Method
+from page.reader import Reader
+
+HERE = Path(__file__).resolve().parent
+AT_ONCE = 2  # batches; further ones wait, and single pictures do not wait for them
+STOPPED = "Stopped."
+EMPTY = "Each picture becomes a row: what was read in it, how sure that is, or why it could not be."
+FOLDER = "digits-{token}"
+
+
+def build(reader: Reader) -> None:
+    """Build the tab, and the endpoint /batch."""
+    import gradio as gr
+
+    def work(handed: Any, method: str) -> Iterator[tuple[Any, Any, Any, Any]]:
+        """Give note, table, the CSV file and whether it can be stopped, as the work goes on."""
+        nothing, hidden = gr.skip(), gr.update(visible=False)
+        sent = handed.get("files") if isinstance(handed, dict) else None
+        if not sent:
+            yield table_view.note(EMPTY), "", hidden, hidden
+            return
+        rows: list[batch.Row] = []
+        try:
+            utils.check_method(method)
+            uploads = picture_files.uploads_of(reader, sent)
+            with picture_files.opened(uploads, reader.settings) as files:
+                yield table_view.progress(0, len(files)), "", hidden, gr.update(visible=True)
+                for some in batch.read_all(reader, files, method):
+                    rows += some
+                    done = table_view.progress(len(rows), len(files), waiting=not some)
+                    yield done, nothing, nothing, nothing
+        except config.ReaderError as fault:
+            yield table_view.note(str(fault), fault=True), "", hidden, hidden
+            return
+        file = spreadsheet.write(rows, reader.uploads / FOLDER.format(token=secrets.token_hex(8)))
+        link = gr.update(value=str(file), visible=True)
+        yield table_view.done(rows), table_view.table(rows), link, hidden
+
+    def read_batch(
+        pictures: list[gr.FileData], preprocessing: Method = "enhanced"
+    ) -> list[dict[str, Any]]:
+        """Read picture and zip files, given as [handle_file("a.png"), handle_file("b.zip")]."""
+        try:
+            utils.check_method(preprocessing)
+            uploads = picture_files.uploads_of(reader, pictures)
+            with picture_files.opened(uploads, reader.settings) as files:
+                return [
+                    batch.as_json(row)
+                    for some in batch.read_all(reader, files, preprocessing, thumbnails=False)
+                    for row in some
+                ]
+        except config.ReaderError as fault:
+            raise gr.Error(str(fault), print_exception=False) from None
+
+    drop = gr.HTML(
+        html_template=(HERE / "drop.html").read_text("utf-8"),
+        js_on_load=(HERE / "drop.js").read_text("utf-8"),
+        elem_classes="batch-drop",
+        apply_default_css=False,
+        max_bytes=reader.settings.max_bytes,
+        max_pictures=reader.settings.page_pictures,
+    )
+    method = gr.Radio(
+        CHOICES, value=config.DEFAULT_PREPROCESSING, label="Preprocessing", info=ABOUT_METHODS
+    )
+    said = _html(table_view.note(EMPTY), "batch-said")
+    with gr.Row(elem_classes="batch-buttons"):
+        stop = gr.Button("Stop", visible=False, size="md")
+        link = gr.DownloadButton("Download as CSV", visible=False, size="md")
+    table = _html("", "batch-rows", (HERE / "table.js").read_text("utf-8"))
+    run = gr.on(
+        [drop.input, method.input],
+        work,
+        inputs=[drop, method],
+        outputs=[said, table, link, stop],
+        api_visibility="private",
+        trigger_mode="always_last",
+        show_progress="hidden",
+        concurrency_limit=AT_ONCE,
+        concurrency_id="batch",
+    )
+    stop.click(
+        lambda: (table_view.note(STOPPED), gr.update(visible=False)),
+        outputs=[said, stop],
+        cancels=run,
+        api_visibility="private",
+        show_progress="hidden",
+    )
+    gr.api(read_batch, api_name="batch", concurrency_limit=AT_ONCE, concurrency_id="batch")
+
+
+def _html(value: str, name: str, script: str | None = None) -> Any:
+    import gradio as gr
+
+    return gr.HTML(value, elem_classes=name, apply_default_css=False, js_on_load=script)
