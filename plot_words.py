@@ -4,6 +4,7 @@ Written beside the plots when they are drawn, with the digest of the model that 
 """
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def misread_digits(labels: np.ndarray, probabilities: np.ndarray) -> str:
     read, top = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.nonzero(read != labels)[0]
     surest = wrong[np.argsort(-top[wrong], kind="stable")][:NAMED]
-    named = ", ".join(f"{labels[i]} read as {read[i]} ({100 * top[i]:.1f}%)" for i in surest)
+    named = ", ".join(f"{labels[i]} read as {read[i]} ({_floored(top[i])}%)" for i in surest)
     return (
         f"Gallery of the {len(wrong):,} of {len(labels):,} test images that are misread, the "
         f"surest first: {named}{' and so on' if len(wrong) > NAMED else ''}."
@@ -62,8 +63,8 @@ def reliability_diagram(sets: Sets) -> str:
         right = probabilities.argmax(axis=1) == labels
         sure = probabilities.max(axis=1) >= SUREST
         said.append(
-            f"{name}: calibration error {100 * error:.2f}%; of the {sure.sum():,} answers of "
-            f"{100 * SUREST:.0f}% confidence and more {100 * right[sure].mean():.2f}% are right"
+            f"{_upper(name)}: calibration error {100 * error:.2f}%; of the {sure.sum():,} answers "
+            f"of {100 * SUREST:.0f}% confidence and more {100 * right[sure].mean():.2f}% are right"
         )
     return (
         "Reliability diagram, how often answers are right by their confidence. The points lie "
@@ -83,8 +84,17 @@ def rejection_curve(sets: Sets) -> str:
             f"{share:.2f}% without the least sure {percent}%"
             for percent, share in zip(TURNED_AWAY, shares, strict=True)
         )
-        said.append(f"{name}: {100 * np.mean(~right):.2f}% of all, {after}")
+        said.append(f"{_upper(name)}: {100 * np.mean(~right):.2f}% of all, {after}")
     return f"Curves that fall: the share misread of the answers that are kept. {'. '.join(said)}."
+
+
+def _floored(confidence: float) -> float:
+    """Return per cent as the gallery shows it: never 100.0 for a little less."""
+    return math.floor(1000 * confidence) / 10
+
+
+def _upper(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def is_digit(digits: np.ndarray, others: np.ndarray) -> str:

@@ -9,7 +9,7 @@ from page.reader import Reader
 OPENING = "<p>The model's card is being fetched…</p>"
 
 
-def build(reader: Reader, tab: Any) -> None:
+def build(reader: Reader) -> None:
     """Build the tab; it is filled when it is opened, and again when another model answers."""
     import gradio as gr
 
@@ -29,6 +29,7 @@ def build(reader: Reader, tab: Any) -> None:
         gr.HTML(value, elem_classes="model-part", apply_default_css=False, js_on_load=None)
         for value in (OPENING, "")
     )
+    tab: Any = card.parent
     tab.select(
         show,
         inputs=known,

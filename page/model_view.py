@@ -31,6 +31,7 @@ PLOTS = {  # by file: title, and what it shows
     "is_digit.png": ("Is it one digit at all?", "What it says of digits and of other pictures."),
     "learning_curves.png": ("How it learnt", "Training and validation by epoch."),
 }
+WIDE = 800  # pixels of a plot
 OTHER_PLOTS = (
     "The plots that come with this program are of another model, {version}, and say nothing of "
     "this one: they are not shown."
@@ -57,7 +58,7 @@ def _accuracy(part: str) -> Callable[[Card], str | None]:
         errors, images = number(card, part, "errors"), number(card, part, "images")
         if share is None or errors is None or images is None:
             return share
-        return f"{share} ({errors:,.0f} of {images:,.0f} wrong)"
+        return f"{share}\n{errors:,.0f} of {images:,.0f} wrong"
 
     return said
 
@@ -154,8 +155,14 @@ def of_card(card: Card, runtime: str) -> str:
 def _list(card: Card, entries: dict[str, Callable[[Card], str | None]]) -> str:
     said = ((name, say(card)) for name, say in entries.items())
     return "".join(
-        f"<div><dt>{name}</dt><dd>{html.escape(value)}</dd></div>" for name, value in said if value
+        f"<div><dt>{name}</dt><dd>{_lines(value)}</dd></div>" for name, value in said if value
     )
+
+
+def _lines(value: str) -> str:
+    """Return a value as HTML; what comes after its first line is the smaller."""
+    first, _, more = html.escape(value).partition("\n")
+    return f"{first}<small>{more}</small>" if more else first
 
 
 def of_fault(note: str) -> str:
@@ -182,10 +189,10 @@ def _plots(words: dict[str, str], folder: Path) -> Iterator[str]:
         content = (folder / name).read_bytes()
         with Image.open(folder / name) as picture:
             width, height = picture.size
-        # Wider than a phone: the words in a plot must stay large enough to be read.
+        # A wide one is scrolled on a phone, where its words would be too small to be read.
+        scrolled = f' wide" role="group" tabindex="0" aria-label="{title}' if width > WIDE else ""
         yield (
-            f'<figure><h3>{title}</h3><div class="model-plot" role="group" tabindex="0" '
-            f'aria-label="{title}"><img src="data:image/png;base64,'
+            f'<figure><h3>{title}</h3><div class="model-plot{scrolled}"><img src="data:image/png;base64,'
             f'{base64.b64encode(content).decode()}" alt="{html.escape(words[name])}" '
             f'width="{width}" height="{height}"></div><figcaption>{caption}</figcaption></figure>'
         )
