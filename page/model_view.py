@@ -191,8 +191,9 @@ def _plots(words: dict[str, str], folder: Path) -> Iterator[str]:
             width, height = picture.size
         # A wide one is scrolled on a phone, where its words would be too small to be read.
         scrolled = f' wide" role="group" tabindex="0" aria-label="{title}' if width > WIDE else ""
+        url = f"data:image/png;base64,{base64.b64encode(content).decode()}"
         yield (
-            f'<figure><h3>{title}</h3><div class="model-plot{scrolled}"><img src="data:image/png;base64,'
-            f'{base64.b64encode(content).decode()}" alt="{html.escape(words[name])}" '
-            f'width="{width}" height="{height}"></div><figcaption>{caption}</figcaption></figure>'
+            f'<figure><h3>{title}</h3><div class="model-plot{scrolled}">'
+            f'<img src="{url}" alt="{html.escape(words[name])}" width="{width}" height="{height}">'
+            f"</div><figcaption>{caption}</figcaption></figure>"
         )
