@@ -9,7 +9,7 @@ from hand import write
 from page_window import choose, expect_digit, expect_words, mnist_picture
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import FilePayload, Page
 
 STATES = (
     "empty",
@@ -59,7 +59,7 @@ def tour(page: "Page") -> Iterator[str]:
     yield "model"
 
 
-def _files() -> Iterator[dict[str, object]]:
+def _files() -> Iterator["FilePayload"]:
     """Give a picture, a file that is none, and a zip file with another picture."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
