@@ -43,6 +43,7 @@ document.addEventListener(
 );
 details.addEventListener("toggle", ask);
 watch("value", () => {
+  if (!props.value) return; // it was asked for just now
   clearTimeout(late);
   body.innerHTML = props.value; // written by the server, which escapes what it was sent
   shown = asked;
