@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from page import batch_tab, model_tab, read_tab
+from page import batch_tab, model_tab, program_view, read_tab
 from page.reader import Reader
 
 HERE = Path(__file__).resolve().parent
@@ -26,6 +26,7 @@ def build(reader: Reader) -> Any:
             for name, build_tab in TABS.items():
                 with gr.Tab(name):
                     build_tab(reader)
+        program_view.build()
     return blocks.queue(max_size=reader.settings.max_queue)
 
 

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from hand import write
 from page_window import choose, expect_digit, expect_words, mnist_picture
 
+import config
+import model_files
+
 if TYPE_CHECKING:
     from playwright.sync_api import FilePayload, Page
 
@@ -22,6 +25,7 @@ STATES = (
     "batch",
     "batch with rows",
     "model",
+    "program",
 )
 
 
@@ -55,8 +59,11 @@ def tour(page: "Page") -> Iterator[str]:
     page.get_by_role("button", name="Download as CSV").wait_for()
     yield "batch with rows"
     page.get_by_role("tab", name="Model").click()
-    page.get_by_text("25fb95cc6435").first.wait_for()
+    page.get_by_text(model_files.read_card(config.MODEL_PATH)["sha256"][:12]).first.wait_for()
     yield "model"
+    page.get_by_text("Use it from a program").click()
+    page.get_by_text("From Python").wait_for()
+    yield "program"
 
 
 def _files() -> Iterator["FilePayload"]:
