@@ -1,7 +1,6 @@
 """Compare: one picture prepared in both ways, side by side, and the story of why there are two."""
 
 import base64
-import html
 import io
 from math import cos, pi, sin
 from typing import Any
@@ -10,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import config
-from page import answer_view
+from page import answer_view, unfold
 from page.reader import Reader
 
 TITLE = "Compare basic and enhanced"
@@ -90,16 +89,19 @@ def _named(digit: int) -> str:
 
 def _both(reader: Reader, sent: Any) -> str:
     """Return both readings of a picture, beside each other, and the difference in words."""
-    answers, sides = {}, []
+    answers, sides, faults = {}, [], []
     for method, name in METHODS.items():
         try:
             reading = reader.read(sent, method)
         except config.ReaderError as fault:
-            sides.append(_side(name, html.escape(str(fault)), "", ""))
+            faults.append(str(fault))
+            sides.append(_side(name, unfold.note(str(fault)), "", ""))
             continue
         answer = answers[method] = reading.answer
-        seen = _seen(name, reading.image)
-        sides.append(_side(name, answer_view.words(answer), seen, _bars(answer)))
+        sentence = f'<p class="compare-answer">{answer_view.words(answer)}</p>'
+        sides.append(_side(name, sentence, _seen(name, reading.image), _bars(answer)))
+    if len(faults) == len(METHODS) and len(set(faults)) == 1:
+        return unfold.note(faults[0])
     said = words(answers.get("basic"), answers.get("enhanced"))
     return f'<p class="compare-words">{said}</p><div class="compare">{"".join(sides)}</div>'
 
@@ -107,8 +109,7 @@ def _both(reader: Reader, sent: Any) -> str:
 def _side(name: str, sentence: str, seen: str, bars: str) -> str:
     return (
         f'<div class="compare-side" role="group" aria-label="{name}">'
-        f'<p class="compare-name">{name}</p>{seen}'
-        f'<p class="compare-answer">{sentence}</p>{bars}</div>'
+        f'<p class="compare-name">{name}</p>{seen}{sentence}{bars}</div>'
     )
 
 

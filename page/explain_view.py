@@ -19,7 +19,7 @@ HOW = (
     "missing can matter too; that is not shown."
 )
 PLACES = {"left side": "on the left", "right side": "on the right", "middle": "in the middle"}
-WEAK = 0.15  # of the strongest ink: less speaks for neither
+WEAK = 0.2  # of the strongest ink: less speaks for neither
 FAINT = 0.4  # of the full colour: that of ink that speaks least
 WORTH = 0.1  # of all that speaks for the digit: a part that speaks less against it is not named
 

@@ -163,11 +163,16 @@ def test_the_story_is_told_with_what_the_model_reads_now(
     assert shares[0].digit != 8 or shares[0].confidence < 0.6
 
 
-def test_a_picture_with_one_answer_has_the_reason_on_the_other_side(reader: Reader) -> None:
+def test_a_picture_without_an_answer_has_the_reason_in_its_place(reader: Reader) -> None:
+    """Once if both methods give the same, else beside what the other one reads."""
+    blank = compare_view.picture_url(Image.new("L", (40, 40), 255))
+    html = compare_view.tell(reader, blank, "enhanced")
+    assert html.count("No ink: the picture looks blank") == 1
+    assert html.count('class="compare-side"') == 2  # the story's
     speck = Image.new("L", (400, 400), 255)
     speck.putpixel((200, 200), 0)
     html = compare_view.tell(reader, compare_view.picture_url(speck), "enhanced")
-    assert "no ink" in html
+    assert html.count("No ink") == 1
     assert html.count('class="compare-side"') == 4
 
 
