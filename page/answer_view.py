@@ -39,15 +39,6 @@ def of_nothing(note: str = NO_INK) -> str:
     return _panel("nothing", "?", note, [None] * config.CLASSES, picture_url(blank))
 
 
-def in_turn(turn: Any, panel: str) -> str:
-    """Return a panel marked as the answer to what the pad sent in that turn; pad.js looks for it.
-
-    turn: a whole number, as the client sent it; anything else marks nothing.
-    """
-    mark = turn if isinstance(turn, int) else ""
-    return f'<div data-turn="{mark}">{panel}</div>'
-
-
 def words(answer: dict[str, Any]) -> str:
     """Put an answer into words, with as much doubt as it deserves."""
     digit, confidence = answer["digit"], answer["confidence"]

@@ -7,7 +7,7 @@ from page import batch_tab, model_tab, read_tab
 from page.reader import Reader
 
 HERE = Path(__file__).resolve().parent
-STYLES = [HERE / "page.css", HERE / "batch.css", HERE / "model.css"]
+STYLES = [HERE / name for name in ("page.css", "pad/pad.css", "batch.css", "model.css")]
 TITLE = "Handwritten digit reader"
 HEADER = f"<h1>{TITLE}</h1><p>Draw a digit from 0 to 9, and see what the network reads.</p>"
 TABS = {"Read": read_tab.build, "Batch": batch_tab.build, "Model": model_tab.build}

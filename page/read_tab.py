@@ -1,48 +1,57 @@
 """The tab in which a digit is drawn or a picture opened, and the answer to it shown."""
 
+import html
 from pathlib import Path
 from typing import Any, Literal
 
 import config
-from page import answer_view
+from page import answer_view, gallery
 from page.reader import Reader
 
-HERE = Path(__file__).resolve().parent
+PAD = Path(__file__).resolve().parent / "pad"
+SCRIPTS = ("drawing.js", "asking.js", "pictures.js", "camera.js")  # one function's body together
 ANSWERED_AT_ONCE = 4  # requests
 CHOICES = [("Enhanced", "enhanced"), ("Basic", "basic")]
 ABOUT_METHODS = (
     "Enhanced finds the digit, mends its stroke and centres it, as MNIST's makers did. "
     "Basic only shrinks the whole picture."
 )
+BUSY = "The program is busy with other pictures: try again in a moment."
 Method = Literal["enhanced", "basic", "none"]
 
 
 def sent_of(handed: Any) -> Any:
-    """Return the picture in what pad.js hands on, to be read by `Reader.read`; None if none."""
-    return handed.get("file") if isinstance(handed, dict) else None
+    """Return the picture in the pad's value, to be read by `Reader.read`; None if none is there."""
+    return handed.get("picture") if isinstance(handed, dict) else None
 
 
-def turn_of(handed: Any) -> Any:
-    """Return the pad's turn in what pad.js hands on, None before it handed on anything."""
-    return handed.get("turn") if isinstance(handed, dict) else None
+def method_of(handed: Any) -> str:
+    """Return the name of the preprocessing in the pad's value, which may hold anything."""
+    method = handed.get("preprocessing") if isinstance(handed, dict) else None
+    return method if isinstance(method, str) else config.DEFAULT_PREPROCESSING
+
+
+def answer_to(reader: Reader, asked: Any) -> dict[str, Any]:
+    """Return what pad/asking.js shows for what it asked: a panel, and the box of the digit."""
+    try:
+        reading = reader.read(sent_of(asked), method_of(asked))
+    except config.ReaderError as fault:
+        return {"html": answer_view.of_nothing(str(fault)), "box": None}
+    return {"html": answer_view.of_answer(reading.answer, reading.image), "box": reading.box}
 
 
 def build(reader: Reader) -> None:
     """Build the tab, and the endpoint /predict beside it."""
+    import anyio
     import gradio as gr
 
-    def show(handed: Any, method: str) -> str:
-        """Answer what pad.js hands on."""
-        return answer_view.in_turn(turn_of(handed), panel(sent_of(handed), method))
+    limiter = anyio.CapacityLimiter(ANSWERED_AT_ONCE)
 
-    def panel(sent: Any, method: str) -> str:
-        if not sent:
-            return answer_view.of_nothing()
-        try:
-            reading = reader.read(sent, method)
-        except config.ReaderError as fault:
-            return answer_view.of_nothing(str(fault))
-        return answer_view.of_answer(reading.answer, reading.image)
+    async def read(asked: Any) -> dict[str, Any]:
+        """Answer the pad, in one request: Gradio's queue would take three, and an upload."""
+        if limiter.statistics().tasks_waiting >= reader.settings.max_queue:
+            return {"html": answer_view.of_nothing(BUSY), "box": None}
+        return await anyio.to_thread.run_sync(answer_to, reader, asked, limiter=limiter)
 
     def predict(picture: gr.FileData, preprocessing: Method = "enhanced") -> dict[str, Any]:
         """Read the digit in a picture file, given as handle_file("eight.png")."""
@@ -52,42 +61,36 @@ def build(reader: Reader) -> None:
             raise gr.Error(str(fault), print_exception=False) from None
 
     with gr.Row(elem_classes="page-main", equal_height=False):
-        pad = _pad(reader.settings)
-        answer = gr.HTML(
-            show(None, config.DEFAULT_PREPROCESSING),
+        gr.HTML(
+            html_template=(PAD / "pad.html").read_text("utf-8"),
+            js_on_load="\n".join((PAD / name).read_text("utf-8") for name in SCRIPTS),
+            elem_classes="page-pad",
+            apply_default_css=False,
+            server_functions=[read],
+            max_bytes=reader.settings.max_bytes,
+            max_pixels=reader.settings.max_pixels,
+            preprocessing=config.DEFAULT_PREPROCESSING,
+            nothing=answer_view.of_nothing(),
+        )
+        gr.HTML(
+            answer_view.of_nothing(),
             elem_classes="page-answer",
             apply_default_css=False,
-            js_on_load=None,
+            js_on_load=(PAD / "answer.js").read_text("utf-8"),
         )
-    method = gr.Radio(
-        CHOICES,
-        value=config.DEFAULT_PREPROCESSING,
-        label="Preprocessing",
-        info=ABOUT_METHODS,
-    )
-    # Below the answer: what else can be seen of the same picture. Each view takes the reader,
-    # the pad, whose value `sent_of` understands, and the chosen method.
-    gr.on(
-        [pad.input, method.change],
-        show,
-        inputs=[pad, method],
-        outputs=answer,
-        api_visibility="private",
-        trigger_mode="always_last",
-        show_progress="hidden",
-        concurrency_limit=ANSWERED_AT_ONCE,
-    )
+        gr.HTML(_methods(), elem_classes="page-methods", apply_default_css=False, js_on_load=None)
+    gallery.build()
+    # Below the answer: what else can be seen of the same picture. The pad's event `input` says
+    # that an answer stays, or that the picture is gone; `sent_of` and `method_of` take its value.
     gr.api(predict, api_name="predict", concurrency_limit=ANSWERED_AT_ONCE)
 
 
-def _pad(settings: config.Settings) -> Any:
-    import gradio as gr
-
-    return gr.HTML(
-        html_template=(HERE / "pad.html").read_text("utf-8"),
-        js_on_load=(HERE / "pad.js").read_text("utf-8"),
-        elem_classes="page-pad",
-        apply_default_css=False,
-        max_bytes=settings.max_bytes,
-        max_pixels=settings.max_pixels,
+def _methods() -> str:
+    """Return the choice of the preprocessing, which pad/asking.js listens to."""
+    choices = "".join(
+        f'<label><input type="radio" name="preprocessing" value="{method}"'
+        f"{' checked' * (method == config.DEFAULT_PREPROCESSING)}> {name}</label>"
+        for name, method in CHOICES
     )
+    about = f"<p>{html.escape(ABOUT_METHODS)}</p>"
+    return f"<fieldset><legend>Preprocessing</legend>{choices}{about}</fieldset>"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 import answers
 import config
@@ -17,11 +18,14 @@ from classifier import Classifier
 class Reading:
     """What was read in one picture: the contract's answer, and what the model saw.
 
-    image: in MNIST form, (28, 28, 1) float32 in [0, 1].
+    image: in MNIST form, (28, 28, 1) float32 in [0, 1]; picture: as it was decoded, upright,
+    mode L or RGB; box: the part of it in which the digit was found.
     """
 
     answer: dict[str, Any]
     image: np.ndarray
+    picture: Image.Image
+    box: utils.Box
 
 
 class Reader:
@@ -33,18 +37,29 @@ class Reader:
         self.uploads = uploads.resolve()
 
     def read(self, sent: Any, method: str) -> Reading:
-        """Return the answer to an uploaded picture, and its image in MNIST form.
+        """Return the answer to a picture, and what was seen of it.
 
-        sent: what the pad or a client sent, Gradio's description of a file. Raises ReaderError
-        for a picture that has no answer.
+        sent: as for `source`. Raises ReaderError for a picture that has no answer.
         """
         utils.check_method(method)
-        file = self.uploaded(sent)
+        file = self.content(sent)
         picture = utils.decode(file, self.settings.max_pixels)
-        image = utils.to_mnist_form(picture, method)
-        return Reading(self.answer(file, image, method), image)
+        image, box = utils.located(picture, method)
+        return Reading(self.answer(file, image, method), image, picture, box)
 
-    def answer(self, file: Path, image: np.ndarray, method: str) -> dict[str, Any]:
+    def content(self, sent: Any) -> bytes:
+        """Return the picture file that the pad or a client sent, raises MalformedPicture for none.
+
+        sent: a data URL, or as for `uploaded`.
+        """
+        if not isinstance(sent, str):
+            return self.uploaded(sent).read_bytes()
+        most = self.settings.max_bytes
+        if 3 * len(sent) > 4 * most:
+            raise utils.MalformedPicture(f"the picture is too large: at most {most:,} bytes")
+        return utils.from_base64(sent)
+
+    def answer(self, file: bytes, image: np.ndarray, method: str) -> dict[str, Any]:
         """Return the contract's answer to one picture file, of which `image` is the MNIST form."""
         return self.answers(image[None], method)[0]
 
@@ -69,7 +84,7 @@ class Reader:
         return self.classifier.runtime
 
     def uploaded(self, sent: Any) -> Path:
-        """Return the uploaded file, and never another one: the path comes from the client."""
+        """Return the file of Gradio's description, and never another: it comes from the client."""
         path = sent.get("path") if isinstance(sent, dict) else None
         if not isinstance(path, str):
             raise utils.MalformedPicture("no picture was sent: upload a file first")

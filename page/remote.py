@@ -58,11 +58,11 @@ class RemoteReader(Reader):
         self._asked_at = -FRESH
         self._lock = threading.Lock()
 
-    def answer(self, file: Path, image: np.ndarray, method: str) -> dict[str, Any]:
+    def answer(self, file: bytes, image: np.ndarray, method: str) -> dict[str, Any]:
         """Return the API's answer to the picture file; raises ServerFault."""
         path = f"/predict?preprocessing={method}"
         kind = {"Content-Type": "application/octet-stream"}
-        return _answer(self._server.post(path, file.read_bytes(), kind).body, method)
+        return _answer(self._server.post(path, file, kind).body, method)
 
     def answers(self, images: np.ndarray, method: str) -> list[dict[str, Any]]:
         """Return the API's answers to images (N, 28, 28, 1); raises ServerFault."""
