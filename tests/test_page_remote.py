@@ -327,6 +327,10 @@ def test_one_deployment_serves_both(pair: Server, monkeypatch: pytest.MonkeyPatc
     assert client.predict(eight, "basic", api_name="/predict")["preprocessing"] == "basic"
     with pytest.raises(Exception, match="no ink"):
         client.predict(blank, api_name="/predict")
+    rows = client.predict([eight, blank] * 40, api_name="/batch")
+    assert [row.get("digit") for row in rows] == [8, None] * 40
+    check_answer(rows[-2], 8)
+    assert "no ink" in rows[-1]["error"]
 
 
 def test_what_is_decoded_here_is_refused_before_the_api_is_asked(tmp_path: Path) -> None:
