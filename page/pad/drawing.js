@@ -2,7 +2,7 @@
 // gr.HTML runs this folder's files, one after the other, as the body of one function of
 // `element`, `props`, `server`, `upload` and `trigger`.
 
-const SIDE = 784; // pixels of the canvas, 28 a pixel of MNIST's field
+const SIDE = 784; // of the paper, 28 a pixel of MNIST's field; the canvas has as many pixels or fewer
 const SENT_SIDE = 280; // of what is sent: quick on its way, and more than the model can see
 const PAPER = "#ffffff";
 const INK = "#000000";
@@ -18,7 +18,7 @@ const small = Object.assign(document.createElement("canvas"), {
   height: SENT_SIDE,
 }).getContext("2d", { willReadFrequently: true });
 
-let strokes = []; // each { width, points: [[x, y], …] } in pixels of the canvas
+let strokes = []; // each { width, points: [[x, y], …] } in parts of the paper's side
 let opened = null; // the picture that was opened, instead of strokes; see pictures.js
 let drawing = null; // the id of the pointer that draws the last stroke
 let frame = 0; // of the animation, in which the paper is painted next
@@ -39,7 +39,7 @@ function isEmpty() {
 function paint() {
   frame ||= requestAnimationFrame(() => {
     frame = 0;
-    paintOn(context, SIDE);
+    paintOn(context, canvas.width);
     paper.classList.toggle("empty", isEmpty());
     for (const action of ["undo", "clear"]) {
       // Not `disabled`: that would take the keyboard's focus away.
@@ -128,6 +128,15 @@ function clear() {
   ask();
 }
 
+// Give the canvas as many pixels as the screen shows of it: more only take time to paint.
+function fit() {
+  const side = Math.min(SIDE, Math.round(canvas.clientWidth * devicePixelRatio));
+  if (!side || side === canvas.width) return; // 0: its tab is not shown
+  canvas.width = canvas.height = side;
+  paintOn(context, side);
+}
+
+new ResizeObserver(fit).observe(canvas);
 canvas.addEventListener("pointerdown", begin);
 canvas.addEventListener("pointermove", move);
 canvas.addEventListener("pointerup", end);
