@@ -13,6 +13,7 @@ from PIL import Image
 import config
 
 Card = dict[str, Any]
+RUNTIMES = {"litert": "LiteRT", "keras": "Keras and TensorFlow"}
 WORDS_FILE = "plots.json"  # in the plots' folder: what is to be seen in each, and of which model
 PLOTS = {  # by file: title, and what it shows
     "confusion_matrix.png": (
@@ -143,10 +144,10 @@ def of_card(card: Card, runtime: str) -> str:
     runtime: what runs the model.
     """
     name, version = str(card.get("name", "")), str(card.get("sha256", ""))[:12]
+    said = f"{name}, version {version}, run by {RUNTIMES.get(runtime, runtime)}."
     return (
         '<section class="model-card"><h2>The model</h2>'
-        f"<p>{html.escape(name)}, version {html.escape(version)}, run by {html.escape(runtime)}. "
-        "A small convolutional network that learnt from MNIST.</p>"
+        f"<p>{html.escape(said)} A small convolutional network that learnt from MNIST.</p>"
         f'<h3>How well it reads</h3><dl class="model-figures">{_list(card, FIGURES)}</dl>'
         f'<h3>How it came to be</h3><dl class="model-origin">{_list(card, ORIGIN)}</dl></section>'
     )
