@@ -37,6 +37,20 @@ def smooth(corners: str, steps: int = 6) -> Stroke:
     return [(float(x), float(y)) for x, y in [*curve, points[-1]]]
 
 
+def varied(digit: int, size: float, middle: tuple[float, float], slant: float) -> list[Stroke]:
+    """Return a digit's strokes as another hand would write them.
+
+    size: of its longer side, and middle: of the digit, in shares of the pad's side; slant: the
+    tangent of the angle by which it leans to the right.
+    """
+    lines = [np.array(smooth(stroke, 3)) for stroke in HANDS[digit]]
+    points = np.concatenate(lines)
+    low, high = points.min(axis=0), points.max(axis=0)
+    form = size / (high - low).max() * np.array([[1.0, 0.0], [-slant, 1.0]])
+    written = [(line - (low + high) / 2) @ form + middle for line in lines]
+    return [[(float(x), float(y)) for x, y in line] for line in written]
+
+
 def draw(page: "Page", strokes: list[Stroke], touch: bool = False) -> None:
     """Draw strokes, in shares of the pad's side, with the mouse or a finger."""
     box = page.locator(".pad canvas").bounding_box()

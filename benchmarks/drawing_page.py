@@ -1,6 +1,6 @@
 """How soon the drawing page answers once the pen is up, with ten visitors who draw at once.
 
-    python benchmarks/page.py [--visitors 10] [--seconds 30]
+    python benchmarks/drawing_page.py [--visitors 10] [--seconds 30]
 
 Starts `gradio_interface.py` three times. First ten plain HTTP clients ask as the pad does, while a
 stroke grows and when it ends: the program's share. Then nine of them, and a window of headless
@@ -59,7 +59,7 @@ def page_served() -> Iterator[int]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [sys.executable, ROOT / "gradio_interface.py", "--port", str(port)]
+    command = [sys.executable, str(ROOT / "gradio_interface.py"), "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         until = time.monotonic() + PATIENCE
@@ -215,7 +215,7 @@ WAYS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Measure all ways; return the exit status."""
-    parser = argparse.ArgumentParser(prog="page.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="drawing_page.py", description=__doc__)
     parser.add_argument("--visitors", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=30.0)
     args = parser.parse_args(argv)

@@ -1,0 +1,310 @@
+"""The pad in a real browser: every digit by many hands, pictures of every kind, many visitors."""
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hand import HANDS, draw, smooth, varied
+from page_window import (
+    Server,
+    choose,
+    expect_digit,
+    expect_words,
+    mnist_picture,
+    png,
+    start,
+    tap_clear,
+)
+from PIL import Image, ImageOps
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "page" / "examples"
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+# Size and middle in shares of the pad, slant, and the brush in 784ths: a hand a line.
+HANDWRITING = (
+    (0.34, (0.25, 0.3), 0.0, 22),
+    (0.88, (0.5, 0.5), 0.2, 84),
+    (0.6, (0.6, 0.42), -0.2, 56),
+    (0.45, (0.72, 0.7), 0.3, 34),
+    (0.8, (0.45, 0.52), 0.0, 20),
+)
+LETTER = ("30,80 50,18 70,80", "38,58 62,58")
+SCRIBBLE = ("20,45 32,24 36,72 48,26 52,76 62,24 68,72 80,30 84,58 26,56 78,46 30,34 72,80 44,18",)
+BOX = """() => {
+    const part = (inner, outer) => [
+        (inner.left - outer.left) / outer.width, (inner.top - outer.top) / outer.height,
+        (inner.right - outer.left) / outer.width, (inner.bottom - outer.top) / outer.height];
+    const at = (name) => document.querySelector(name).getBoundingClientRect();
+    return part(at(".pad-box"), at(".pad canvas"));
+}"""
+COLOUR = """(canvas, [x, y]) => [...canvas.getContext("2d")
+    .getImageData(x * canvas.width, y * canvas.height, 1, 1).data].slice(0, 3)"""
+Open = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="module")
+def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = start(tmp_path_factory.mktemp("drawing"))
+    yield server
+    server.process.terminate()
+    server.process.wait(30)
+    assert "CALLED OUTSIDE" not in server.printed
+    assert "Traceback" not in server.printed
+
+
+@pytest.fixture
+def open_page(page_server: Server, browser: "Browser") -> Iterator[Open]:
+    """Opens the page in a window of its own; no script of it may fail."""
+    contexts, faults = [], []
+
+    def opened(browser: "Browser" = browser, **options: Any) -> "Page":
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda fault: faults.append(str(fault)))
+        page.goto(page_server.url)
+        page.locator(".pad-paper.empty").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def settled(page: "Page") -> None:
+    """Wait until the answer stays: the part of the picture that was read is framed."""
+    page.locator(".pad-box:visible").wait_for()
+
+
+def clear(page: "Page", touch: bool = False) -> None:
+    if touch:
+        page.wait_for_timeout(300)  # nobody taps sooner, and the browser would take it for a slip
+        tap_clear(page)
+    else:
+        page.get_by_role("button", name="Clear").click()
+    page.locator(".pad-paper.empty").wait_for()
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])
+def test_every_digit_of_every_size_place_slant_and_brush_is_read(
+    open_page: Open, touch: bool
+) -> None:
+    page = open_page(**(PHONE if touch else {}))
+    misread = []
+    for digit in HANDS:
+        size, middle, slant, brush = HANDWRITING[(digit + 2 * touch) % len(HANDWRITING)]
+        page.get_by_label("Brush").fill(str(brush))
+        draw(page, varied(digit, size, middle, slant), touch)
+        settled(page)
+        said = page.locator(".answer-digit").inner_text()
+        if said != str(digit):
+            misread.append((digit, said))
+        left, top, right, bottom = page.evaluate(BOX)
+        assert abs(max(right - left, bottom - top) - size - brush / 784) < 0.08
+        clear(page, touch)
+        assert not page.locator(".pad-box").is_visible()
+    assert misread == []
+
+
+def test_the_answer_follows_the_pen_one_question_at_a_time(open_page: Open) -> None:
+    page = open_page()
+    under_way, most, asked = [0], [0], [0]
+
+    def count(step: int) -> Callable[[Any], None]:
+        def counted(request: Any) -> None:
+            if "component_server" in request.url:
+                under_way[0] += step
+                most[0] = max(most[0], under_way[0])
+                asked[0] += step > 0
+
+        return counted
+
+    page.on("request", count(1))
+    page.on("requestfinished", count(-1))
+    box = page.locator(".pad canvas").bounding_box()
+    assert box
+    path = [
+        (box["x"] + x * box["width"], box["y"] + y * box["width"])
+        for x, y in smooth(HANDS[2][0], 20)
+    ]
+    page.mouse.move(*path[0])
+    page.mouse.down()
+    for point in path[1:]:
+        page.mouse.move(*point)
+    expect_digit(page, 2)  # the pen is still down
+    assert not page.locator(".pad-box").is_visible()
+    busy = page.locator(".page-answer [aria-busy=true]")
+    assert busy.count() == 1  # nothing is read out yet
+    page.mouse.up()
+    settled(page)
+    assert busy.count() == 0
+    assert most == [1]
+    assert 2 <= asked[0] < len(path) / 4
+
+
+def test_the_brush_is_a_fourteenth_and_obeys_the_keyboard(open_page: Open) -> None:
+    page = open_page()
+
+    def ink() -> int:
+        black = """canvas => {
+            const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            let dark = 0;
+            for (let i = 0; i < pixels.data.length; i += 4) dark += pixels.data[i] < 128;
+            return dark / canvas.width ** 2; }"""
+        settled(page)
+        return float(page.locator(".pad canvas").evaluate(black))  # type: ignore[return-value]
+
+    brush = page.get_by_label("Brush")
+    assert float(brush.input_value()) / 784 == pytest.approx(1 / 14)
+    line = [[(0.3, 0.5), (0.5, 0.5), (0.7, 0.5)]]
+    draw(page, line)
+    usual = ink()
+    assert usual == pytest.approx(0.4 / 14, rel=0.3)
+    clear(page)
+    brush.focus()
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    draw(page, line)
+    assert ink() > 1.3 * usual
+
+
+def test_a_letter_and_a_scribble_are_doubted(open_page: Open) -> None:
+    page = open_page()
+    for lines in (LETTER, SCRIBBLE):
+        draw(page, [smooth(line, 8) for line in lines])
+        expect_words(page, "This does not look like one digit")
+        settled(page)
+        assert page.locator(".answer.doubtful").count() == 1
+        clear(page)
+        expect_words(page, "No ink yet")
+
+
+def phone_photo(digit: Image.Image) -> bytes:
+    """Return a JPEG that lies on its side, with the EXIF note that says so."""
+    turned = digit.convert("RGB").transpose(Image.Transpose.ROTATE_90)
+    note = Image.Exif()
+    note[0x0112] = 6
+    file = io.BytesIO()
+    turned.save(file, "JPEG", exif=note, quality=90)
+    return file.getvalue()
+
+
+def test_pictures_of_every_kind_are_opened_and_seen_upright(open_page: Open) -> None:
+    page = open_page()
+    content, label = mnist_picture(0)  # a 7
+    upright = Image.open(io.BytesIO(content))
+    sheet = ImageOps.expand(upright, (0, 60, 0, 0), 255)
+    marked = sheet.convert("RGB")
+    marked.paste((250, 150, 150), (0, 0, 280, 30))  # a faint strip above
+    ink = Image.new("RGBA", upright.size, (0, 0, 90))
+    ink.putalpha(ImageOps.invert(upright))
+    light = Image.new("RGBA", upright.size, (255, 255, 255))
+    light.putalpha(ImageOps.invert(upright))
+    canvas = page.locator(".pad canvas")
+    for name, file, place, colour in (
+        ("turned.jpg", phone_photo(marked), (0.5, 0.03), (250, 150, 150)),
+        ("dark_ink.png", png(ink), (0.02, 0.02), (255, 255, 255)),
+        ("light_ink.png", png(light), (0.02, 0.02), (0, 0, 0)),
+        ("light_on_dark.png", png(ImageOps.invert(upright)), (0.02, 0.02), (0, 0, 0)),
+    ):
+        choose(page, name, file)
+        settled(page)
+        expect_digit(page, label)
+        seen = canvas.evaluate(COLOUR, place)
+        assert max(abs(a - b) for a, b in zip(seen, colour, strict=True)) < 12, name
+    left, top, right, bottom = page.evaluate(BOX)
+    ink_at = ImageOps.invert(upright).point(lambda level: 255 * (level > 128)).getbbox()
+    assert ink_at
+    found = [edge / 280 for edge in ink_at]
+    assert max(abs(a - b) for a, b in zip((left, top, right, bottom), found, strict=True)) < 0.05
+
+
+def test_a_tall_picture_keeps_its_shape_and_its_box(open_page: Open) -> None:
+    page = open_page()
+    content, label = mnist_picture(0)
+    tall = ImageOps.expand(Image.open(io.BytesIO(content)), (0, 0, 0, 280), 255)  # digit on top
+    choose(page, "tall.png", png(tall))
+    settled(page)
+    expect_digit(page, label)
+    left, top, right, bottom = page.evaluate(BOX)
+    assert 0.25 < left < right < 0.75
+    assert top < bottom < 0.5
+
+
+def test_examples_open_by_mouse_and_keyboard(open_page: Open) -> None:
+    page = open_page()
+    examples = page.locator(".page-example")
+    assert examples.count() == len(list(EXAMPLES.iterdir()))
+    page.get_by_role("button", name="A 5 with a thick marker").click()
+    expect_digit(page, 5)
+    page.get_by_role("button", name="A 6 in chalk").focus()
+    page.keyboard.press("Enter")
+    expect_digit(page, 6)
+    page.get_by_role("button", name="between 4 and 9").click()
+    expect_words(page, "ikely")
+    page.get_by_role("button", name="A scribble").click()
+    expect_words(page, "does not look like one digit")
+    for example in examples.all():
+        assert example.locator("img").get_attribute("alt")
+
+
+def test_ten_visitors_at_once_get_each_their_own_answer(open_page: Open) -> None:
+    pages = [open_page(viewport={"width": 800, "height": 600}) for _ in HANDS]
+    hands = []
+    for digit, page in enumerate(pages):
+        box = page.locator(".pad canvas").bounding_box()
+        assert box
+        hands.append(
+            [
+                (kind, box["x"] + x * box["width"], box["y"] + y * box["height"])
+                for line in HANDS[digit]
+                for number, (x, y) in enumerate(smooth(line, 1))
+                for kind in ((["up"] if number == 0 else []) + ["move"] + ["down"] * (number == 0))
+            ]
+        )
+    for step in range(max(map(len, hands))):
+        for page, hand in zip(pages, hands, strict=True):
+            if step < len(hand):
+                kind, x, y = hand[step]
+                page.mouse.move(x, y) if kind == "move" else getattr(page.mouse, kind)()
+    for digit, page in enumerate(pages):
+        page.mouse.up()
+        expect_digit(page, digit)
+        settled(page)
+
+
+@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])
+def test_a_reload_in_the_middle_of_a_stroke_leaves_a_working_empty_page(
+    open_page: Open, touch: bool
+) -> None:
+    page = open_page(**(PHONE if touch else {}))
+    box = page.locator(".pad canvas").bounding_box()
+    assert box
+    at = [(box["x"] + share * box["width"], box["y"] + 100) for share in (0.2, 0.5, 0.8)]
+    if touch:
+        devtools = page.context.new_cdp_session(page)
+        for number, (x, y) in enumerate(at):
+            kind = "touchMove" if number else "touchStart"
+            points = [{"x": x, "y": y}]
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    else:
+        page.mouse.move(*at[0])
+        page.mouse.down()
+        for point in at[1:]:
+            page.mouse.move(*point)
+    page.locator(".pad-paper:not(.empty)").wait_for()
+    page.reload()
+    page.locator(".pad-paper.empty").wait_for()
+    if not touch:
+        page.mouse.up()
+    expect_words(page, "No ink yet")
+    draw(page, [smooth(line) for line in HANDS[3]], touch)
+    expect_digit(page, 3)
