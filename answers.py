@@ -1,17 +1,29 @@
 """An answer in the words of the contract: the same for the API, the page and their clients."""
 
-from typing import Any
+from typing import Any, Protocol
 
-from classifier import Answer, Classifier
+from classifier import Answer
 
 TOP = 3  # how many of the likeliest digits are listed
 
 
-def describe(answer: Answer, method: str, classifier: Classifier) -> dict[str, Any]:
+class Named(Protocol):
+    """What answered: a Classifier, or what is known of one elsewhere."""
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+
+    @property
+    def version(self) -> str:
+        """The first 12 digits of the model file's SHA-256."""
+
+
+def describe(answer: Answer, method: str, model: Named) -> dict[str, Any]:
     """Return the answer to one picture as plain JSON values; see the contract in README.md.
 
     method: the preprocessing that brought the picture to MNIST form. `is_digit` is absent if
-    the model does not say it.
+    `model` does not say it.
     """
     return {
         "digit": answer.digit,
@@ -23,5 +35,5 @@ def describe(answer: Answer, method: str, classifier: Classifier) -> dict[str, A
         ],
         **({} if answer.is_digit is None else {"is_digit": answer.is_digit}),
         "preprocessing": method,
-        "model": {"name": classifier.name, "version": classifier.version},
+        "model": {"name": model.name, "version": model.version},
     }

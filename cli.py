@@ -74,6 +74,19 @@ def whole_number(setting: str) -> Callable[[str], int]:
     return checked
 
 
+def text(setting: str) -> Callable[[str], str]:
+    """Return an argparse type: a text of the form of that setting."""
+
+    def checked(text: str) -> str:
+        try:
+            config.check_text("the value", setting, text, text)
+        except config.ConfigError as fault:
+            raise argparse.ArgumentTypeError(str(fault)) from None
+        return text
+
+    return checked
+
+
 def check_port(host: str, port: int) -> None:
     """Raise ReaderError, saying what to do, unless the address can be listened on."""
     try:

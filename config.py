@@ -239,6 +239,9 @@ class Settings:
     # What callers must show; none is asked for if empty. Not in repr, which may be logged.
     api_key: str = field(default="", repr=False)
     cors_origins: tuple[str, ...] = ()  # whose pages in a browser may ask; commas between them
+    api_url: str = ""  # of a running API that reads for the page, in place of a model of its own
+    page_pictures: int = 1_000  # in one batch on the page
+    page_bytes: int = 256 * 1024 * 1024  # of one batch's pictures, those in a zip file unpacked
 
 
 LOG_FORMATS = ("text", "json")
@@ -258,6 +261,11 @@ TEXTS = {  # the settings whose text must be of a form: that, in words, and an e
         r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?",
         "origins as a browser sends them, without a path, such as https://example.org",
         "https://example.org",
+    ),
+    "api_url": (
+        r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?",
+        "the API's address, http or https, without a query or a name and password",
+        "http://127.0.0.1:5000",
     ),
 }
 SECRET = ("api_key",)  # never shown, not even when it is refused
@@ -288,12 +296,18 @@ def _parse(variable: str, text: str, name: str, default: Any) -> Any:
     if isinstance(default, Path):
         return Path(text)
     parts = tuple(part.strip() for part in text.split(",")) if default == () else (text,)
-    if name in TEXTS:
-        form, expected, _ = TEXTS[name]
-        if not all(re.fullmatch(form, part) for part in parts):
-            what = "cannot be used" if name in SECRET else f"is {text!r}"
-            raise ConfigError(f"{variable} {what}: expected {expected}")
+    for part in parts if name in TEXTS else ():
+        check_text(variable, name, part, text)
     return parts if default == () else text
+
+
+def check_text(label: str, name: str, part: str, whole: str) -> None:
+    """Raise ConfigError unless a part of the whole text is of the form of the setting `name`."""
+    form, expected, _ = TEXTS[name]
+    port = re.search(r":([0-9]+)(/|$)", part) if "://" in part else None
+    if not re.fullmatch(form, part) or (port and not 0 < int(port[1]) <= 65_535):
+        what = "cannot be used" if name in SECRET else f"is {whole!r}"
+        raise ConfigError(f"{label} {what}: expected {expected}")
 
 
 def whole_number(label: str, name: str) -> Callable[[str], int]:

@@ -81,7 +81,7 @@ def decode(source: Source, max_pixels: int = config.Settings.max_pixels) -> Imag
         _check_size(source.size, max_pixels)
         return _finished(source)
     if isinstance(source, str):
-        source = _from_base64(source)
+        source = from_base64(source)
     if isinstance(source, Path):
         try:
             source = source.read_bytes()
@@ -90,7 +90,7 @@ def decode(source: Source, max_pixels: int = config.Settings.max_pixels) -> Imag
     return _from_bytes(source, max_pixels)
 
 
-def _from_base64(text: str) -> bytes:
+def from_base64(text: str) -> bytes:
     """Return the bytes of base64 text, plain or as a data URL (RFC 2397)."""
     match = re.match(r"data:[^,]{0,200}?;base64,", text)
     if text.startswith("data:") and not match:

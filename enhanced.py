@@ -62,6 +62,15 @@ class NoInk(config.ReaderError):
         )
 
 
+class Box(NamedTuple):
+    """A part of a picture, in shares of its width and height, 0-1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
 class Ink(NamedTuple):
     """The ink of a picture, (h, w) float32 in [0, 1], in the window outside which is none."""
 
@@ -85,16 +94,42 @@ def enhance(grey: Image.Image) -> np.ndarray:
 
     Raises NoInk for a page without a digit.
     """
+    return located(grey)[0]
+
+
+def located(grey: Image.Image) -> tuple[np.ndarray, Box]:
+    """Do what `enhance` does; also say where in the picture the digit was found."""
     shrunk = _shrunk(grey)
     if (shrunk.max() - shrunk.min()) * 255 < FAINTEST_RANGE:
         raise NoInk
     ink = _windowed(flat_ink(shrunk))
     labels, parts = find_digit(ink)
-    closer = _closer(grey, parts, ink.side)
-    if closer is not None:
-        ink = _windowed(flat_ink(_shrunk(closer)))
+    seen = _closer(grey, parts, ink.side)
+    if seen is not None:
+        ink = _windowed(flat_ink(_shrunk(grey.crop(seen))))
         labels, parts = find_digit(ink)
-    return _centred(mend_stroke(_in_box(_cut_out(ink, labels, parts))))
+    image = _centred(mend_stroke(_in_box(_cut_out(ink, labels, parts))))
+    return image, _shares(_joint_box(parts), ink.shape, seen or (0, 0, *grey.size), grey.size)
+
+
+def _shares(
+    found: tuple[int, int, int, int],
+    shape: tuple[int, int],
+    seen: tuple[int, int, int, int],
+    size: tuple[int, int],
+) -> Box:
+    """Return a box found in a part of the picture in shares of the whole.
+
+    found: in a picture of that shape (height, width), to which the part `seen` was shrunk;
+    seen: in pixels of the picture, which has that size (width, height).
+    """
+    wide, high = (seen[2] - seen[0]) / shape[1], (seen[3] - seen[1]) / shape[0]
+    return Box(
+        (seen[0] + found[0] * wide) / size[0],
+        (seen[1] + found[1] * high) / size[1],
+        (seen[0] + found[2] * wide) / size[0],
+        (seen[1] + found[3] * high) / size[1],
+    )
 
 
 def _windowed(ink: np.ndarray) -> Ink:
@@ -166,21 +201,24 @@ def _joint_box(parts: list[Part]) -> tuple[int, int, int, int]:
     )
 
 
-def _closer(grey: Image.Image, parts: list[Part], found_at: int) -> Image.Image | None:
-    """Cut the surroundings out of a large picture whose digit was lost in shrinking, or None."""
+def _closer(
+    grey: Image.Image, parts: list[Part], found_at: int
+) -> tuple[int, int, int, int] | None:
+    """Return the surroundings in a large picture of a digit that was lost in shrinking, or None.
+
+    They are left, top, right and bottom, in pixels.
+    """
     scale = max(grey.size) / found_at
     left, top, right, bottom = _joint_box(parts)
     side = max(right - left, bottom - top)
     if scale <= 1.0 or side >= BOX:
         return None
     margin = 0.6 * side
-    return grey.crop(
-        (
-            max(0, int((left - margin) * scale)),
-            max(0, int((top - margin) * scale)),
-            min(grey.width, int((right + margin) * scale)),
-            min(grey.height, int((bottom + margin) * scale)),
-        )
+    return (
+        max(0, int((left - margin) * scale)),
+        max(0, int((top - margin) * scale)),
+        min(grey.width, int((right + margin) * scale)),
+        min(grey.height, int((bottom + margin) * scale)),
     )
 
 

@@ -1,8 +1,10 @@
 """Serve the drawing page: draw a digit or open a picture, see what the network reads.
 
     python gradio_interface.py            then open http://127.0.0.1:7860
+    python gradio_interface.py --api-url http://127.0.0.1:5000     a running API reads for it
 
-The page's parts lie in `page/`. It also answers `gradio_client`, at the endpoint /predict.
+The page's parts lie in `page/`. It also answers `gradio_client`, at the endpoints /predict and
+/batch.
 """
 
 import os
@@ -11,13 +13,16 @@ import sys
 import tempfile
 import threading
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import cli
 import config
 from classifier import Classifier
+from page.api_server import ApiServer
+from page.reader import Reader
+from page.remote import RemoteReader
 
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -36,16 +41,19 @@ def prepare_environment(host: str, uploads: Path) -> None:
         os.environ[name] = ",".join(filter(None, direct))
 
 
-def serve(classifier: Classifier, settings: config.Settings, browse: bool = False) -> None:
+def serve(
+    reader_in: Callable[[Path], Reader], settings: config.Settings, browse: bool = False
+) -> None:
     """Serve the page on `settings.host` and `settings.page_port` until SIGTERM or Ctrl-C.
 
-    browse: open the page in the browser. Pictures sent to it are deleted at the end.
+    reader_in: returns what reads the pictures that are uploaded to a folder. browse: open the
+    page in the browser. Pictures sent to it are deleted at the end.
     """
     with tempfile.TemporaryDirectory(prefix="digit-page-") as folder:
         prepare_environment(settings.host, Path(folder))
         from page import layout
 
-        blocks = layout.build(layout.Reader(classifier, settings, Path(folder)))
+        blocks = layout.build(reader_in(Path(folder)))
         stop = threading.Event()
         signal.signal(signal.SIGTERM, lambda signum, frame: stop.set())
         try:
@@ -55,8 +63,8 @@ def serve(classifier: Classifier, settings: config.Settings, browse: bool = Fals
                 inbrowser=browse,
                 max_file_size=settings.max_bytes,
                 theme=layout.theme(),
-                css_paths=layout.HERE / "page.css",
-                footer_links=["api"],
+                css_paths=layout.STYLES,
+                footer_links=[],  # page/program_view.py says how programs use it
                 prevent_thread_lock=True,
                 inline=False,
                 quiet=True,
@@ -89,17 +97,50 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
         help="port to listen on",
     )
     add("--model", type=Path, default=settings.model, help="the model file")
+    add(
+        "--api-url",
+        type=cli.text("api_url"),
+        default=settings.api_url or None,
+        help="a running API that reads in place of the model file, such as http://127.0.0.1:5000",
+    )
     add("--browser", action="store_true", help="open the page in the browser")
     return parser
 
 
 def _work(args: Namespace) -> int:
-    settings = replace(config.settings(), host=args.host, page_port=args.port, model=args.model)
+    settings = replace(
+        config.settings(),
+        host=args.host,
+        page_port=args.port,
+        model=args.model,
+        api_url=args.api_url or "",
+    )
     cli.check_port(args.host, args.port)
-    classifier = Classifier.load(args.model)
-    print(f"model {classifier.name} {classifier.version} loaded", flush=True)
-    serve(classifier, settings, args.browser)
+    serve(_asking(settings) if settings.api_url else _loaded(settings), settings, args.browser)
     return 0
+
+
+def _loaded(settings: config.Settings) -> Callable[[Path], Reader]:
+    """Load the model file; return what makes a reader with it."""
+    classifier = Classifier.load(settings.model)
+    print(f"model {classifier.name} {classifier.version} loaded", flush=True)
+    return lambda uploads: Reader(classifier, settings, uploads)
+
+
+def _asking(settings: config.Settings) -> Callable[[Path], Reader]:
+    """Return what makes a reader that asks the API; the API may start later than the page."""
+    server = ApiServer(settings.api_url, settings.api_key, settings.max_seconds)
+
+    def reader(uploads: Path) -> Reader:
+        reader = RemoteReader(server, settings, uploads)
+        try:
+            card = reader.card()
+            print(f"model {card['name']} {card['sha256'][:12]} of {server.url} answers", flush=True)
+        except config.ReaderError as fault:
+            print(f"{server.url}: {fault}; asked again at every picture", flush=True)
+        return reader
+
+    return reader
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -21,12 +21,15 @@ from decoding import (
     UnsupportedPicture,
     alike,
     decode,
+    from_base64,
 )
-from enhanced import FAINTEST_RANGE, NoInk, enhance
+from enhanced import FAINTEST_RANGE, Box, NoInk, enhance
+from enhanced import located as locate_enhanced
 
 __all__ = [  # what is imported from here, wherever it is made
     "FORMAT_NAMES",
     "METHODS",
+    "Box",
     "MalformedPicture",
     "PictureError",
     "Source",
@@ -36,9 +39,14 @@ __all__ = [  # what is imported from here, wherever it is made
     "basic",
     "check_method",
     "decode",
+    "from_base64",
+    "located",
     "none",
     "to_mnist_form",
 ]
+
+
+WHOLE = Box(0.0, 0.0, 1.0, 1.0)  # what every method but `enhanced` takes
 
 
 def to_mnist_form(picture: Image.Image, method: str = config.DEFAULT_PREPROCESSING) -> np.ndarray:
@@ -49,6 +57,13 @@ def to_mnist_form(picture: Image.Image, method: str = config.DEFAULT_PREPROCESSI
     """
     check_method(method)
     return METHODS[method](_grey(picture))
+
+
+def located(picture: Image.Image, method: str) -> tuple[np.ndarray, Box]:
+    """Do what `to_mnist_form` does; also say what part of the picture the image shows."""
+    if method == "enhanced":
+        return locate_enhanced(_grey(picture))
+    return to_mnist_form(picture, method), WHOLE
 
 
 def check_method(method: str) -> None:

@@ -21,7 +21,7 @@ NO_INK = "No ink yet: draw a digit from 0 to 9."
 
 def of_answer(answer: dict[str, Any], image: np.ndarray) -> str:
     """Return HTML for an answer in the words of the contract, and its image in MNIST form."""
-    digit, doubtful = str(answer["digit"]), _is_doubtful(answer)
+    digit, doubtful = str(answer["digit"]), is_doubtful(answer)
     return _panel(
         "doubtful" if doubtful else "",
         digit + "?" * doubtful,
@@ -39,26 +39,17 @@ def of_nothing(note: str = NO_INK) -> str:
     return _panel("nothing", "?", note, [None] * config.CLASSES, picture_url(blank))
 
 
-def in_turn(turn: Any, panel: str) -> str:
-    """Return a panel marked as the answer to what the pad sent in that turn; pad.js looks for it.
-
-    turn: a whole number, as the client sent it; anything else marks nothing.
-    """
-    mark = turn if isinstance(turn, int) else ""
-    return f'<div data-turn="{mark}">{panel}</div>'
-
-
 def words(answer: dict[str, Any]) -> str:
     """Put an answer into words, with as much doubt as it deserves."""
     digit, confidence = answer["digit"], answer["confidence"]
-    if _is_doubtful(answer):
+    if is_doubtful(answer):
         return f"This does not look like one digit (most like {digit})."
     if confidence >= SURE:
-        return f"This is {digit}, {_percent(confidence)} sure."
+        return f"This is {digit}, {percent(confidence)} sure."
     others = [other for other in answer["top"][1:] if other["confidence"] >= POSSIBLE]
     could_be = " or ".join(str(other["digit"]) for other in others or answer["top"][1:2])
     start = "Hard to tell: most" if confidence < HARD else "Most"
-    return f"{start} likely {digit} ({_percent(confidence)}); could be {could_be}."
+    return f"{start} likely {digit} ({percent(confidence)}); could be {could_be}."
 
 
 def digitness(answer: dict[str, Any]) -> str:
@@ -66,14 +57,15 @@ def digitness(answer: dict[str, Any]) -> str:
     if "is_digit" not in answer:
         return ""
     share = answer["is_digit"]
-    return f"Likeness to one digit: {'under 1%' if share < 0.01 else _percent(share)}"
+    return f"Likeness to one digit: {'under 1%' if share < 0.01 else percent(share)}"
 
 
-def _is_doubtful(answer: dict[str, Any]) -> bool:
+def is_doubtful(answer: dict[str, Any]) -> bool:
+    """Return whether the picture hardly looks like one digit."""
     return "is_digit" in answer and answer["is_digit"] < config.IS_DIGIT_THRESHOLD
 
 
-def _percent(probability: float, decimals: int = 0) -> str:
+def percent(probability: float, decimals: int = 0) -> str:
     """Return per cent, rounded but never up to 100: no answer is beyond doubt."""
     return f"{min(100 * probability, 100 - 10**-decimals):.{decimals}f}%"
 
@@ -115,7 +107,7 @@ def _panel(
 
 
 def _bar(digit: int, share: float | None) -> str:
-    text = "" if share is None else _percent(share, 1)
+    text = "" if share is None else percent(share, 1)
     return (
         f'<li data-digit="{digit}"><span class="bar-digit">{digit}</span>'
         f'<span class="bar-track" aria-hidden="true">'

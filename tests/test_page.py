@@ -18,7 +18,8 @@ import answers
 import config
 from classifier import Answer, Classifier
 from outputs import Outputs
-from page import answer_view, layout
+from page import answer_view, read_tab
+from page.reader import Reader
 from utils import MalformedPicture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -108,20 +109,38 @@ def test_a_note_of_any_text_stays_text(note: str) -> None:
     assert html.count("<li") == config.CLASSES
 
 
-@pytest.mark.parametrize(("turn", "mark"), [(7, "7"), (None, ""), ('"><script>', ""), ({}, "")])
-def test_only_a_number_marks_a_panel_as_the_answer_to_a_turn(turn: Any, mark: str) -> None:
-    panel = answer_view.of_nothing()
-    assert answer_view.in_turn(turn, panel) == f'<div data-turn="{mark}">{panel}</div>'
+@pytest.mark.parametrize("handed", [None, 7, "8", [], {}, {"picture": None, "preprocessing": [1]}])
+def test_of_whatever_a_client_hands_on_a_note_is_made(handed: Any, tmp_path: Path) -> None:
+    reader = Reader(Classifier(Outputs, {}), config.Settings(), tmp_path)
+    assert read_tab.answer_to(reader, handed) == {
+        "html": answer_view.of_nothing("no picture was sent: upload a file first"),
+        "box": None,
+    }
+
+
+def test_a_drawing_comes_as_a_data_url_no_larger_than_a_file(
+    tmp_path: Path, classifier: Classifier
+) -> None:
+    content = (ROOT / "tests" / "pictures" / "eight.png").read_bytes()
+    sent = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    read = Reader(classifier, config.Settings(), tmp_path).read(sent, "enhanced")
+    assert read.answer["digit"] == 8
+    assert read.picture.size == Image.open(io.BytesIO(content)).size
+    assert 0 <= read.box.left < read.box.right <= 1
+    small = Reader(classifier, config.Settings(max_bytes=len(content) // 2), tmp_path)
+    with pytest.raises(MalformedPicture, match="too large: at most"):
+        small.read(sent, "enhanced")
 
 
 @pytest.mark.parametrize(
-    "sent", [None, "picture.png", {}, {"path": None}, {"path": "/"}, {"path": "../secret.png"}]
+    "sent",
+    [None, {"path": "picture.png"}, {}, {"path": None}, {"path": "/"}, {"path": "../secret.png"}],
 )
 def test_only_uploads_are_read(tmp_path: Path, sent: Any) -> None:
     uploads = tmp_path / "uploads"
     uploads.mkdir()
     Image.new("L", (40, 40), 255).save(tmp_path / "secret.png")
-    reader = layout.Reader(Classifier(Outputs, {}), config.Settings(), uploads)
+    reader = Reader(Classifier(Outputs, {}), config.Settings(), uploads)
     with pytest.raises(MalformedPicture, match="upload"):
         reader.read(sent, "enhanced")
     (uploads / "link.png").symlink_to(tmp_path / "secret.png")
@@ -131,7 +150,7 @@ def test_only_uploads_are_read(tmp_path: Path, sent: Any) -> None:
 
 def test_importing_the_page_loads_neither_gradio_nor_tensorflow() -> None:
     code = (
-        "import sys, gradio_interface, page.layout, page.answer_view\n"
+        "import sys, gradio_interface, page.layout, page.read_tab, page.answer_view\n"
         "sys.exit(bool({'gradio', 'tensorflow', 'keras'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60).returncode == 0
