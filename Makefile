@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint requirements.lock
 MODEL := models/mnist_cnn.keras
+AXE := tests/browser/node_modules/.package-lock.json
 TEACHERS := models/checkpoints/teachers
 RUNS := models/checkpoints/runs
 SEEDS = $(foreach seed,1 2 3,$(RUNS)/$(1)-$(seed).keras)
@@ -88,7 +89,12 @@ figures: $(VENV)/ready  ## every figure and plot of the report that comes from t
 
 report: campaign figures bench  ## every figure of the report again, from the first training run on (hours)
 
-test: lint  ## everything CI runs
+$(AXE): tests/browser/package.json tests/browser/package-lock.json
+	@if ! command -v npm >/dev/null; then echo "make: NO NPM: the page's accessibility is not tested; install Node.js with npm" >&2; \
+	elif npm ci --prefix tests/browser --ignore-scripts --no-audit --no-fund; then touch $@; \
+	else echo "make: NO AXE: npm could not install axe-core; the page's accessibility is not tested" >&2; fi
+
+test: lint $(AXE)  ## everything CI runs
 	$(PY) -m pytest
 
 test-fast: $(VENV)/ready-dev  ## the fast tests, for every edit
@@ -130,5 +136,5 @@ lock: $(VENV)/ready-dev  ## resolve requirements.lock anew
 	  --custom-compile-command "make lock" --output-file requirements.lock requirements-dev.txt
 
 clean:  ## remove the environment, caches and checkpoints; models and data stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz models/checkpoints results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz tests/browser/node_modules models/checkpoints results
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

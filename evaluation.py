@@ -12,6 +12,7 @@ import cli
 import config
 import metrics
 import model_files
+import plot_words
 import plots
 import training_pool
 import trust_plots
@@ -108,6 +109,13 @@ def draw_plots(classifier: Classifier, mnist: Mnist, measured: Measured, folder:
     counts = metrics.confusion(probabilities.argmax(axis=1), test.labels)
     plots.confusion_matrix(counts, folder / "confusion_matrix.png")
     plots.misread_digits(test.images, test.labels, probabilities, folder / "misread_digits.png")
+    words = {
+        "learning_curves.png": plot_words.learning_curves(
+            history["validation_accuracy"], card["best_epoch"]
+        ),
+        "confusion_matrix.png": plot_words.confusion_matrix(counts),
+        "misread_digits.png": plot_words.misread_digits(test.labels, probabilities),
+    }
 
     recipe = PICTURES if measured.test.is_digit is not None else replace(PICTURES, none=0)
     with tempfile.TemporaryDirectory() as scratch:
@@ -123,6 +131,8 @@ def draw_plots(classifier: Classifier, mnist: Mnist, measured: Measured, folder:
         {name: metrics.reliability(*both) for name, both in sets.items()},
         folder / "reliability_diagram.png",
     )
+    words["reliability_diagram.png"] = plot_words.reliability_diagram(sets)
+    words["rejection_curve.png"] = plot_words.rejection_curve(sets)
     trust_plots.rejection_curve(
         {
             name: (said.max(axis=1), said.argmax(axis=1) == is_)
@@ -135,7 +145,9 @@ def draw_plots(classifier: Classifier, mnist: Mnist, measured: Measured, folder:
         others = classifier.outputs(pool.images[~shown, ..., None] / np.float32(255)).is_digit
         assert others is not None
         trust_plots.digitness(measured.test.is_digit, others, folder / "is_digit.png")
+        words["is_digit.png"] = plot_words.is_digit(measured.test.is_digit, others)
         print_digitness(measured.test.is_digit, read.is_digit, others)
+    plot_words.write(words, card["sha256"], folder)
     print(f"plots drawn in {cli.shown(folder)}")
 
 

@@ -64,7 +64,7 @@ def serve(
                 max_file_size=settings.max_bytes,
                 theme=layout.theme(),
                 css_paths=layout.STYLES,
-                footer_links=["api"],
+                footer_links=[],  # page/program_view.py says how programs use it
                 prevent_thread_lock=True,
                 inline=False,
                 quiet=True,

@@ -21,7 +21,7 @@ NO_INK = "No ink yet: draw a digit from 0 to 9."
 
 def of_answer(answer: dict[str, Any], image: np.ndarray) -> str:
     """Return HTML for an answer in the words of the contract, and its image in MNIST form."""
-    digit, doubtful = str(answer["digit"]), _is_doubtful(answer)
+    digit, doubtful = str(answer["digit"]), is_doubtful(answer)
     return _panel(
         "doubtful" if doubtful else "",
         digit + "?" * doubtful,
@@ -42,7 +42,7 @@ def of_nothing(note: str = NO_INK) -> str:
 def words(answer: dict[str, Any]) -> str:
     """Put an answer into words, with as much doubt as it deserves."""
     digit, confidence = answer["digit"], answer["confidence"]
-    if _is_doubtful(answer):
+    if is_doubtful(answer):
         return f"This does not look like one digit (most like {digit})."
     if confidence >= SURE:
         return f"This is {digit}, {percent(confidence)} sure."
@@ -60,7 +60,8 @@ def digitness(answer: dict[str, Any]) -> str:
     return f"Likeness to one digit: {'under 1%' if share < 0.01 else percent(share)}"
 
 
-def _is_doubtful(answer: dict[str, Any]) -> bool:
+def is_doubtful(answer: dict[str, Any]) -> bool:
+    """Return whether the picture hardly looks like one digit."""
     return "is_digit" in answer and answer["is_digit"] < config.IS_DIGIT_THRESHOLD
 
 

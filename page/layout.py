@@ -3,14 +3,16 @@
 from pathlib import Path
 from typing import Any
 
-from page import batch_tab, read_tab
+from page import batch_tab, model_tab, program_view, read_tab
 from page.reader import Reader
 
 HERE = Path(__file__).resolve().parent
-STYLES = [HERE / "page.css", HERE / "pad" / "pad.css", HERE / "batch.css"]
+STYLES = [
+    HERE / name for name in ("page.css", "pad/pad.css", "views.css", "batch.css", "model.css")
+]
 TITLE = "Handwritten digit reader"
 HEADER = f"<h1>{TITLE}</h1><p>Draw a digit from 0 to 9, and see what the network reads.</p>"
-TABS = {"Read": read_tab.build, "Batch": batch_tab.build}
+TABS = {"Read": read_tab.build, "Batch": batch_tab.build, "Model": model_tab.build}
 
 
 def build(reader: Reader) -> Any:
@@ -24,6 +26,7 @@ def build(reader: Reader) -> Any:
             for name, build_tab in TABS.items():
                 with gr.Tab(name):
                     build_tab(reader)
+        program_view.build()
     return blocks.queue(max_size=reader.settings.max_queue)
 
 

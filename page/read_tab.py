@@ -1,11 +1,13 @@
 """The tab in which a digit is drawn or a picture opened, and the answer to it shown."""
 
 import html
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import config
-from page import answer_view, gallery
+from page import answer_view, compare_view, explain_view, gallery, unfold
 from page.reader import Reader
 
 PAD = Path(__file__).resolve().parent / "pad"
@@ -17,6 +19,11 @@ ABOUT_METHODS = (
     "Basic only shrinks the whole picture."
 )
 BUSY = "The program is busy with other pictures: try again in a moment."
+View = Callable[[Reader, Any, str], str]  # of a reader, what was sent and a method: HTML
+VIEWS: dict[str, View] = {
+    explain_view.TITLE: explain_view.tell,
+    compare_view.TITLE: compare_view.tell,
+}
 Method = Literal["enhanced", "basic", "none"]
 
 
@@ -61,7 +68,7 @@ def build(reader: Reader) -> None:
             raise gr.Error(str(fault), print_exception=False) from None
 
     with gr.Row(elem_classes="page-main", equal_height=False):
-        gr.HTML(
+        pad = gr.HTML(
             html_template=(PAD / "pad.html").read_text("utf-8"),
             js_on_load="\n".join((PAD / name).read_text("utf-8") for name in SCRIPTS),
             elem_classes="page-pad",
@@ -80,9 +87,15 @@ def build(reader: Reader) -> None:
         )
         gr.HTML(_methods(), elem_classes="page-methods", apply_default_css=False, js_on_load=None)
     gallery.build()
-    # Below the answer: what else can be seen of the same picture. The pad's event `input` says
-    # that an answer stays, or that the picture is gone; `sent_of` and `method_of` take its value.
+    # Below the answer: what else can be seen of the same picture.
+    for title, tell in VIEWS.items():
+        unfold.build(title, partial(_told, reader, tell), pad)
     gr.api(predict, api_name="predict", concurrency_limit=ANSWERED_AT_ONCE)
+
+
+def _told(reader: Reader, tell: View, handed: Any) -> str:
+    """Return what a view tells of the pad's value."""
+    return tell(reader, sent_of(handed), method_of(handed))
 
 
 def _methods() -> str:

@@ -33,9 +33,10 @@ def progress(done: int, of: int, waiting: bool = False) -> str:
     )
 
 
-def done(rows: Sequence[Row]) -> str:
-    """Return HTML for the end of a batch."""
-    return note(summary(rows))
+def done(rows: Sequence[Row], of: int) -> str:
+    """Return HTML for the end of a batch, which was stopped if there are fewer rows than files."""
+    stopped = f"Stopped at {len(rows):,} of {of:,}: " if len(rows) < of else ""
+    return note(stopped + summary(rows))
 
 
 def table(rows: Sequence[Row]) -> str:

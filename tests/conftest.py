@@ -57,6 +57,11 @@ NO_BROWSER = (
     "NO BROWSER: the page's tests need Google Chrome or Chromium and none was found; "
     "install one, such as Debian's package chromium"
 )
+AXE_SCRIPT = ROOT / "tests" / "browser" / "node_modules" / "axe-core" / "axe.min.js"
+NO_AXE = (
+    "NO AXE: the page's accessibility tests need axe-core and it was not found; "
+    "npm ci --prefix tests/browser brings it"
+)
 
 
 def chromium_path() -> str | None:
@@ -113,9 +118,20 @@ def browser() -> Iterator["Browser"]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def axe_source() -> str:
+    """The script of axe-core. Without it the test is skipped, or fails if REQUIRE_BROWSER=1."""
+    if not AXE_SCRIPT.is_file():
+        if os.environ.get("REQUIRE_BROWSER") == "1":
+            pytest.fail(NO_AXE, pytrace=False)
+        pytest.skip(NO_AXE)
+    return AXE_SCRIPT.read_text("utf-8")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly that the page was not tried; a skip alone shows as one letter."""
     skipped = terminalreporter.stats.get("skipped", [])
-    without = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
-    if without:
-        terminalreporter.write_line(f"{NO_BROWSER} ({without} tests skipped)", red=True, bold=True)
+    for missing in (NO_BROWSER, NO_AXE):
+        without = sum(missing in str(report.longrepr) for report in skipped)
+        if without:
+            terminalreporter.write_line(f"{missing} ({without} tests skipped)", red=True, bold=True)

@@ -252,14 +252,6 @@ def test_text_stands_out_from_the_page(open_page: Open, scheme: str) -> None:
     assert [text for text in contrasts if text[1] < 4.5] == []  # WCAG 2.2, level AA
 
 
-@browser_test
-def test_what_the_api_needs_is_shown_and_nothing_outside_is_asked(open_page: Open) -> None:
-    page = open_page()
-    page.get_by_role("button", name="Use via API").click()
-    page.get_by_text("/predict").first.wait_for()
-    page.wait_for_timeout(500)  # the fixture looks at what was asked for
-
-
 def test_gradio_client_gets_the_contract(
     page_server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

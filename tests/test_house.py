@@ -18,7 +18,7 @@ LEVELS = (
     ("flat_paper", "keras_runtime"),
     ("enhanced", "litert_runtime"),
     ("utils", "classifier"),
-    ("load_mnist_local", "answers", "paper", "picture_sets", "plots"),
+    ("load_mnist_local", "answers", "attribution", "paper", "picture_sets", "plot_words", "plots"),
     ("trust_plots",),
     ("augment",),
     ("training_pool",),

@@ -7,8 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ import pytest
 from api_server import EIGHT, PICTURES, check_answer, running
 from conftest import free_port
 from page_window import Server, client_of, start
+from scripted_api import saying, served
 from stub_reader import CARD, stub_app
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 import config
 import utils
@@ -39,39 +38,6 @@ ANSWER = {
     "is_digit": 0.9,
     "model": {"name": "mnist_cnn", "version": "0123456789ab"},
 }
-
-
-class Silent(WSGIRequestHandler):
-    """Logs nothing."""
-
-    def log(self, *given: Any, **named: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """Serve a WSGI application at a free port; give its address."""
-    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Silent)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def saying(status: int, body: bytes, headers: dict[str, str]) -> Callable[..., list[bytes]]:
-    """Return an application that says the same of everything."""
-
-    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
-        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        given = {"Content-Length": str(len(body))} | headers
-        start_response(f"{status} Said", list(given.items()))
-        return [body]
-
-    return app
 
 
 def reader_of(url: str, uploads: Path, **settings: Any) -> RemoteReader:
@@ -327,6 +293,10 @@ def test_one_deployment_serves_both(pair: Server, monkeypatch: pytest.MonkeyPatc
     assert client.predict(eight, "basic", api_name="/predict")["preprocessing"] == "basic"
     with pytest.raises(Exception, match="no ink"):
         client.predict(blank, api_name="/predict")
+    rows = client.predict([eight, blank] * 40, api_name="/batch")
+    assert [row.get("digit") for row in rows] == [8, None] * 40
+    check_answer(rows[-2], 8)
+    assert "no ink" in rows[-1]["error"]
 
 
 def test_what_is_decoded_here_is_refused_before_the_api_is_asked(tmp_path: Path) -> None:
