@@ -261,7 +261,7 @@ def test_gradio_client_gets_the_contract(
     file = tmp_path / "digit.png"
     file.write_bytes(content)
     client = client_of(page_server, monkeypatch)
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/predict"}
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/predict", "/batch"}
     for method in config.PREPROCESSING_METHODS[:2]:
         answer = client.predict(handle_file(str(file)), method, api_name="/predict")
         assert answer["digit"] == label
