@@ -73,8 +73,8 @@ def kind_of(content: bytes) -> str | None:
 def take_apart(content: bytes) -> Parts:
     """Return the first picture of a file, without its pixels being decoded.
 
-    Raises NotRead for what is not read here. Damage raises ValueError, IndexError or
-    struct.error, or is left for the decoder to find.
+    Raises NotRead for what is not read here. Damage raises ValueError, or is left for the
+    decoder to find.
     """
     kind = kind_of(content)
     if kind is None:
@@ -86,7 +86,10 @@ def take_apart(content: bytes) -> Parts:
         raise NotRead(
             f"these {len(content):,} bytes are not a picture that is read here: send {FORMAT_NAMES}"
         )
-    size, orientation, first = WALKS[kind](content)
+    try:
+        size, orientation, first = WALKS[kind](content)
+    except (struct.error, IndexError):
+        raise ValueError("it ends in the middle of its header") from None
     return Parts(kind, size, orientation, first)
 
 

@@ -22,8 +22,11 @@ from api.replies import Headers
 
 SMALL = 64 * 1024  # bytes of a body: it needs no leave to be held, and is answered at once
 DRAINED = 8  # times the largest body: as much of a larger one is read, so that its client listens
+LAST = "mnist.last"  # of a WSGI environment: whether the connection ends with its answer
 UNKNOWN = -1  # the length of a body that comes in chunks
 BODIES = 8  # times the largest body: memory for the large bodies of one process
+KEPT_FOR = 500  # answers that a connection is kept for
+KNOWN = 8192  # connections whose answers are counted
 
 
 class Door:
@@ -37,6 +40,7 @@ class Door:
         self._waiting = 0  # requests that are all there, and not answered yet
         self._held = 0  # bytes of large bodies that are awaited or at work
         self._small, self._large = asyncio.Lock(), asyncio.Lock()
+        self._answers: dict[str, int] = {}  # by connection
 
     async def answer(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
@@ -53,6 +57,7 @@ class Door:
             body, length, fault = await self._body(protocol, stated, fault)
             fault = fault or self._overload(scope)  # others may have come before the body did
             environ = _environ(scope, body, length, fault)
+            environ[LAST] = self._is_last(scope.client)
             if fault is None:
                 await self._take_turn(environ, length > SMALL, protocol)
             else:
@@ -86,6 +91,20 @@ class Door:
             raise ProtocolClosed
         return body, length, fault
 
+    def _is_last(self, client: str) -> bool:
+        """Count an answer to a client's connection; tell if it is the last one on it.
+
+        Connections gather at the workers that live longest. A client that has to connect anew
+        may come to another one.
+        """
+        count = self._answers.pop(client, 0) + 1
+        if count >= KEPT_FOR:
+            return True
+        if len(self._answers) >= KNOWN:  # of many it is not known that they have ended
+            self._answers.clear()
+        self._answers[client] = count
+        return False
+
     def _overload(self, scope: Scope) -> Overloaded | None:
         full = scope.method == "POST" and self._waiting >= self._queue
         return Overloaded(BUSY) if full else None
@@ -115,6 +134,8 @@ class Door:
     def _call(self, environ: Environ) -> tuple[int, Headers, bytes]:
         started: list[Any] = []
         content = self._app(environ, lambda *given: started.extend(given))
+        if environ[LAST]:
+            started[1].append(("Connection", "close"))
         return int(started[0][:3]), started[1], b"".join(content)
 
 

@@ -82,7 +82,11 @@ class Load:
                 if streams is None:
                     streams = await asyncio.open_connection("127.0.0.1", self.port)
                 streams[1].write(request)
-                self.outcomes[await self.outcome(streams[0], digit)] += 1
+                outcome, last = await self.outcome(streams[0], digit)
+                self.outcomes[outcome] += 1
+                if last:
+                    streams[1].close()
+                    streams = None
             except (OSError, EOFError):
                 self.outcomes["broken"] += 1
                 self.broken.append(time.monotonic())
@@ -92,8 +96,8 @@ class Load:
                 await asyncio.sleep(0.01)
 
     @staticmethod
-    async def outcome(reader: asyncio.StreamReader, digit: int) -> str:
-        """Read a response; return whether it was right."""
+    async def outcome(reader: asyncio.StreamReader, digit: int) -> tuple[str, bool]:
+        """Read a response; return whether it was right, and whether the connection ends."""
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
         (length,) = (
             line.split(b":")[1]
@@ -101,9 +105,10 @@ class Load:
             if line.startswith(b"content-length")
         )
         body = await reader.readexactly(int(length))
+        last = b"\r\nconnection: close" in head
         if b" 200 " not in head.split(b"\r\n")[0]:
-            return head.split(b" ")[1].decode()
-        return "right" if json.loads(body)["digit"] == digit else "wrong"
+            return head.split(b" ")[1].decode(), last
+        return "right" if json.loads(body)["digit"] == digit else "wrong", last
 
 
 class Server:

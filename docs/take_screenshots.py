@@ -2,11 +2,13 @@
 
     python docs/take_screenshots.py
 
-Starts the page on a free port, draws a digit in Chrome or Chromium, and writes
-docs/page.png (a desktop's window) and docs/page_phone.png (a phone's, 390 pixels wide).
+Starts the page on a free port, draws a digit in Chrome or Chromium, and writes docs/page.png and
+docs/page_dark.png (a desktop's window in the light and the dark theme) and docs/page_phone.png (a
+phone's, 390 pixels wide).
 """
 
 import argparse
+import io
 import shutil
 import socket
 import subprocess
@@ -20,13 +22,19 @@ from math import cos, pi, sin
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 DOCS = Path(__file__).resolve().parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+DESKTOP = {"width": 1000, "height": 840}
+COLOURS = 128  # of a picture that is written: the page has few
 WINDOWS: dict[str, dict[str, Any]] = {
-    "page.png": {"viewport": {"width": 1000, "height": 740}},
+    "page.png": {"viewport": DESKTOP, "color_scheme": "light"},
+    "page_dark.png": {"viewport": DESKTOP, "color_scheme": "dark"},
     "page_phone.png": {
         "viewport": {"width": 390, "height": 844},
         "device_scale_factor": 2,
+        "color_scheme": "light",
         "is_mobile": True,
         "has_touch": True,
     },
@@ -84,15 +92,18 @@ def draw(page: Any, path: list[Point]) -> None:
 
 def take(browser: Any, url: str, name: str) -> None:
     """Draw an 8 in a window of this kind, wait for the answer, and write its picture."""
-    context = browser.new_context(**WINDOWS[name], color_scheme="light")
+    context = browser.new_context(**WINDOWS[name])
     page = context.new_page()
     page.goto(url)
     page.locator(".pad-paper.empty").wait_for()
     draw(page, eight())
-    page.locator(".answer:not(.nothing)").wait_for()
+    page.locator(".pad-box:visible").wait_for()
     page.wait_for_timeout(500)  # the bars grow
     aside = DOCS / f".{name}.new"  # whole or not there
-    aside.write_bytes(page.screenshot(full_page=True))
+    shot = Image.open(io.BytesIO(page.screenshot(full_page=name == "page_phone.png")))
+    shot.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(
+        aside, "PNG", optimize=True
+    )
     aside.replace(DOCS / name)
     print(f"{DOCS / name}: {page.locator('.answer-words').inner_text()}")
     context.close()

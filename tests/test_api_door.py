@@ -11,6 +11,8 @@ from contextlib import closing
 import pytest
 from api_server import EIGHT, ask, running
 
+from api.door import KEPT_FOR
+
 pytestmark = pytest.mark.slow
 
 PATIENCE = 2  # seconds that the server gives a body
@@ -163,6 +165,17 @@ class TestBodies:
         asking.start()
         assert is_well(server)
         asking.join()
+
+
+def test_a_connection_is_kept_for_many_answers_and_its_end_is_told(server: int) -> None:
+    with closing(connect(server, b"")) as connection:
+        for number in range(1, KEPT_FOR + 1):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = connection.recv(65536)
+            assert head.startswith(b"HTTP/1.1 200 ")
+            assert (b"\r\nconnection: close\r\n" in head.lower()) == (number == KEPT_FOR)
+        assert connection.recv(1) == b""
+    assert is_well(server)
 
 
 def test_when_too_many_wait_the_next_is_told_at_once_when_to_come_back(server: int) -> None:

@@ -245,3 +245,13 @@ def test_the_limit_of_pixels_holds_for_every_source(source: utils.Source) -> Non
     assert decode(source, max_pixels=1_200).size == (40, 30)
     with pytest.raises(UnreadablePicture, match="40x30 = 1,200 pixels: at most 1,199"):
         decode(source, max_pixels=1_199)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG\r\n\x1a\n", b"BM", b"GIF89a", b"RIFF\0\0\0\0WEBPVP8 "]
+)
+def test_a_file_that_ends_in_its_header_is_told_in_words_not_in_pythons(content: bytes) -> None:
+    with pytest.raises(UnreadablePicture) as told:
+        decode(content)
+    assert "unpack" not in str(told.value)
+    assert "cut short" in str(told.value)
