@@ -261,7 +261,7 @@ def test_gradio_client_gets_the_contract(
     file = tmp_path / "digit.png"
     file.write_bytes(content)
     client = client_of(page_server, monkeypatch)
-    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/predict"}
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/predict", "/batch"}
     for method in config.PREPROCESSING_METHODS[:2]:
         answer = client.predict(handle_file(str(file)), method, api_name="/predict")
         assert answer["digit"] == label
@@ -271,7 +271,8 @@ def test_gradio_client_gets_the_contract(
         assert answer["top"][0]["digit"] == label
         assert len(answer["top"]) == 3
         assert len(answer["model"]["version"]) == 12
-    assert client.predict(handle_file(str(file)))["preprocessing"] == "enhanced"
+    answer = client.predict(handle_file(str(file)), api_name="/predict")
+    assert answer["preprocessing"] == "enhanced"
     with pytest.raises(Exception, match="preprocessing 'sharp' is unknown"):
         client.predict(handle_file(str(file)), "sharp", api_name="/predict")
     file.write_bytes(b"text")
