@@ -1,11 +1,11 @@
-"""The drawing page that is slow to come or to answer: a drawing is answered, or told why not."""
+"""The drawing page that is slow to answer: a drawing is answered, or told why not."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hand import write
-from page_window import Server, choose, expect_digit, expect_words, mnist_picture, start
+from page_window import Server, choose, expect_digit, mnist_picture, start
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -39,37 +39,6 @@ def opened(page: "Page", server: Server) -> "Page":
     page.goto(server.url)
     page.locator(".pad-paper.empty").wait_for()
     return page
-
-
-def test_what_is_drawn_before_the_whole_page_is_there_is_answered(
-    page_server: Server, page: "Page"
-) -> None:
-    """The choice of the method, the page's last part, is held back while a digit is written."""
-    held: list[tuple[Route, Any]] = []
-
-    def hold(route: "Route") -> None:
-        part = route.fetch()
-        if 'type="radio"' in part.text():
-            held.append((route, part))
-        else:
-            route.fulfill(response=part)
-
-    page.route("**/assets/Index-*.js", hold)
-    opened(page, page_server)
-    page.get_by_text("Loading...").wait_for()
-    write(page, 1)
-    expect_digit(page, 1)
-    methods = page.locator("input[type=radio]")
-    assert methods.count() == 0
-    assert held
-    for route, part in held:
-        route.fulfill(response=part)
-    methods.first.wait_for()
-    page.get_by_text("Loading...").wait_for(state="detached")
-    expect_digit(page, 1)
-    assert not page.locator(".pad-paper.empty").count()
-    page.get_by_role("button", name="Clear").click()
-    expect_words(page, "No ink yet")
 
 
 @pytest.mark.parametrize("request_held", ["component_server/", "upload*"])
