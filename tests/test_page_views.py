@@ -1,19 +1,24 @@
 """What is folded up below the answer, in words and pictures: why, and the methods compared."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from scripted_api import served
 
 import config
 import utils
+from api.app import create_app
 from attribution import Attribution, Part, attribute, parts
 from classifier import Classifier
 from load_mnist_local import Mnist
 from page import compare_view, explain_view
+from page.api_server import ApiServer
 from page.reader import Reader
+from page.remote import RemoteReader
 
 
 def told(log_odds: float = 5.0) -> Attribution:
@@ -179,3 +184,15 @@ def test_a_picture_without_an_answer_has_the_reason_in_its_place(reader: Reader)
 def test_without_a_picture_there_is_nothing_to_explain(reader: Reader) -> None:
     assert explain_view.NOTHING in explain_view.tell(reader, None, "enhanced")
     assert "<script>" not in explain_view.unfold.note("<script>")
+
+
+def test_a_model_behind_an_api_is_explained_alike(
+    reader: Reader, classifier: Classifier, tmp_path: Path
+) -> None:
+    eight = compare_view.picture_url(compare_view.small_eight())
+    with served(create_app(classifier, config.Settings())) as url:
+        remote = RemoteReader(ApiServer(url, ""), config.Settings(), tmp_path)
+        for tell in (explain_view.tell, compare_view.tell):
+            assert tell(remote, eight, "enhanced") == tell(reader, eight, "enhanced")
+    with pytest.raises(config.ReaderError, match="does not answer"):  # which page/unfold.py shows
+        explain_view.tell(remote, eight, "enhanced")
