@@ -271,7 +271,8 @@ def test_gradio_client_gets_the_contract(
         assert answer["top"][0]["digit"] == label
         assert len(answer["top"]) == 3
         assert len(answer["model"]["version"]) == 12
-    assert client.predict(handle_file(str(file)))["preprocessing"] == "enhanced"
+    answer = client.predict(handle_file(str(file)), api_name="/predict")
+    assert answer["preprocessing"] == "enhanced"
     with pytest.raises(Exception, match="preprocessing 'sharp' is unknown"):
         client.predict(handle_file(str(file)), "sharp", api_name="/predict")
     file.write_bytes(b"text")
