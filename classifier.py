@@ -11,12 +11,12 @@ import config
 import keras_runtime
 import litert_runtime
 import model_files
+import onnx_runtime
 from outputs import IS_DIGIT, Outputs, Predict
 
 LARGEST_BATCH = 256  # images a call of the runtime; more are answered in parts
 BLANK_SHAPE = (1, config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
-KERAS, LITERT = "keras", "litert"  # the runtimes
-SUFFIX = ".keras"
+KERAS, LITERT, ONNX = "keras", "litert", "onnx"  # the runtimes
 
 log = logging.getLogger(__name__)
 
@@ -55,16 +55,18 @@ class Classifier:
 
     @classmethod
     def load(cls, path: Path = config.MODEL_PATH, runtime: str | None = None) -> "Classifier":
-        """Load and warm a Keras model file.
+        """Load and warm a model file; what runs it follows its suffix.
 
-        runtime: of `RUNTIMES`; None for the fastest that is installed. All give the same
-        answers. Raises ModelError for a file that is missing, corrupt, or not its card's.
+        runtime: of a Keras file, one of `RUNTIMES`; None for the fastest that is installed.
+        All give the same answers. Raises ModelError for a file that is missing, corrupt, or
+        not its card's.
         """
         card = model_files.read_card(path)
-        if path.suffix != SUFFIX:
-            raise model_files.ModelError(f"{path} has no suffix known here: expected {SUFFIX}")
+        if path.suffix not in SUFFIXES:
+            known = ", ".join(SUFFIXES)
+            raise model_files.ModelError(f"{path} has no suffix known here: expected {known}")
         if runtime is None:
-            runtime, predict = _fastest(path, card)
+            runtime, predict = SUFFIXES[path.suffix](path, card)
         else:
             predict = RUNTIMES[runtime](path, card)
         classifier = cls(predict, card, runtime)
@@ -75,7 +77,8 @@ class Classifier:
         if not right:
             raise model_files.ModelError(
                 f"{path} does not answer an image of 28x28 with {config.CLASSES} probabilities, "
-                f"alone or with a second output named {IS_DIGIT} from 0 to 1: {model_files.REMEDY}"
+                f"alone or with a second output named {IS_DIGIT} from 0 to 1: "
+                f"{model_files.remedy(path)}"
             )
         return classifier
 
@@ -162,3 +165,18 @@ def _fastest(path: Path, card: model_files.Card) -> tuple[str, Predict]:
         except Exception as fault:
             log.warning("%s is served by Keras: no LiteRT form (%s)", path, fault)
     return KERAS, _keras(path, card)
+
+
+def _exported_litert(path: Path, card: model_files.Card) -> tuple[str, Predict]:
+    return LITERT, litert_runtime.load(path)
+
+
+def _onnx(path: Path, card: model_files.Card) -> tuple[str, Predict]:
+    return ONNX, onnx_runtime.load(path)
+
+
+SUFFIXES: dict[str, Callable[[Path, model_files.Card], tuple[str, Predict]]] = {
+    ".keras": _fastest,
+    ".tflite": _exported_litert,
+    ".onnx": _onnx,
+}

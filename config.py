@@ -17,6 +17,7 @@ DATA_DIR = ROOT / "data"
 DOCS_DIR = ROOT / "docs"
 MODEL_PATH = ROOT / "models" / "mnist_cnn.keras"
 CHECKPOINT_DIR = ROOT / "models" / "checkpoints"
+EXPORT_DIR = ROOT / "exports"
 
 IMAGE_SIZE = 28  # side of the field, pixels
 DIGIT_BOX = 20  # side of the box a digit is scaled into (LeCun et al. 1998)

@@ -32,24 +32,25 @@ PICTURES = config.PoolRecipe(
 
 @dataclass(frozen=True)
 class Measured:
-    """What a model says of the test set, and its figures by part as a card holds them."""
+    """What a model says of both splits, and its figures by part as a card holds them."""
 
+    validation: Outputs
     test: Outputs
     figures: dict[str, Any]
 
 
 def measure(classifier: Classifier, mnist: Mnist) -> Measured:
     """Return the figures of a model on validation split and test set."""
+    read = classifier.outputs(mnist.validation.images)
     said = classifier.outputs(mnist.test.images)
-    read = classifier.probabilities(mnist.validation.images)
     figures = {
-        "validation": metrics.figures(read, mnist.validation.labels),
+        "validation": metrics.figures(read.probabilities, mnist.validation.labels),
         "test": metrics.figures(said.probabilities, mnist.test.labels),
     }
     if said.is_digit is not None:
         rejected = float(np.mean(said.is_digit < config.IS_DIGIT_THRESHOLD))
         figures["test"]["rejected"] = rejected
-    return Measured(said, figures)
+    return Measured(read, said, figures)
 
 
 def print_figures(path: Path, card: model_files.Card) -> None:

@@ -1,5 +1,6 @@
 """The Keras runtime: a model file as TensorFlow runs it. Slow to start, and the one truth."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,18 @@ def load_network(path: Path) -> Any:
         ) from None
 
 
+def images_spec() -> Any:
+    """Return what TensorFlow is told of images: a batch of any size, named as in the network."""
+    tf = quiet.import_tensorflow()
+    shape = (None, config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
+    return tf.TensorSpec(shape, tf.float32, name="images")
+
+
+def by_name(network: Any) -> Callable[[Any], dict[str, Any]]:
+    """Return the function of a network from images to its outputs by name, for inference."""
+    return lambda images: _named(network(images, training=False))
+
+
 def traced(network: Any) -> Predict:
     """Return what answers with a Keras network, traced once for every batch size.
 
@@ -37,11 +50,21 @@ def traced(network: Any) -> Predict:
     TensorFlow runs it from many threads at once.
     """
     tf = quiet.import_tensorflow()
-    shape = (None, config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
-    function = tf.function(
-        lambda images: _by_name(network(images, training=False)),
-        input_signature=[tf.TensorSpec(shape, tf.float32)],
-    )
+    return _answering(tf.function(by_name(network), input_signature=[images_spec()]))
+
+
+def read_saved_model(folder: Path) -> Predict:
+    """Return what answers with a SavedModel, by the signature that TensorFlow Serving calls."""
+    tf = quiet.import_tensorflow()
+    loaded = tf.saved_model.load(str(folder))
+    signature = loaded.signatures["serving_default"]
+    answer = _answering(lambda images: signature(images=images))
+    answer.loaded = loaded  # type: ignore[attr-defined]  # a signature alone does not keep it
+    return answer
+
+
+def _answering(function: Callable[[Any], dict[str, Any]]) -> Predict:
+    tf = quiet.import_tensorflow()
 
     def predict(images: np.ndarray) -> Outputs:
         said = {name: values.numpy() for name, values in function(tf.constant(images)).items()}
@@ -53,7 +76,7 @@ def traced(network: Any) -> Predict:
     return predict
 
 
-def _by_name(outputs: Any) -> dict[str, Any]:
+def _named(outputs: Any) -> dict[str, Any]:
     """Return a network's outputs by name; an only one is the probabilities, whatever its name.
 
     Raises ValueError for outputs that are not the contract's: a list says nothing of which is

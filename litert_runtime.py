@@ -7,6 +7,7 @@ another. So a serving process needs no TensorFlow, and the Keras file stays the 
 import contextlib
 import io
 import threading
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,8 @@ SUFFIX = ".litert.tflite"
 SOURCE = "derived_from"  # of a card: the SHA-256 of the Keras file
 TRIED = 64  # images on which a form must agree with the Keras file before it is kept
 AGREEMENT = 1e-5  # largest difference of an output between the two
+
+Detail = dict[str, Any]  # what LiteRT says of a tensor: index, dtype, quantization
 
 
 def installed() -> bool:
@@ -75,11 +78,22 @@ def derive(keras_file: Path, card: model_files.Card) -> bytes:
     return content
 
 
-def convert(network: Any) -> bytes:
-    """Return a Keras network as a LiteRT file, float32."""
+def convert(network: Any, adapt: Callable[[Any], None] = lambda converter: None) -> bytes:
+    """Return a Keras network as a LiteRT file: float32, unless `adapt` sets the converter."""
     tf = quiet.import_tensorflow()
     with contextlib.redirect_stdout(io.StringIO()), quiet.notices_aside():
-        return bytes(tf.lite.TFLiteConverter.from_keras_model(network).convert())
+        converter = tf.lite.TFLiteConverter.from_keras_model(network)
+        adapt(converter)
+        return bytes(converter.convert())
+
+
+def load(path: Path) -> Predict:
+    """Return what answers with a LiteRT file, quantised or not. Raises ModelError."""
+    if not installed():
+        raise model_files.ModelError(
+            f"{path} needs LiteRT, which has no package for this machine: serve the Keras file"
+        )
+    return run(path.read_bytes())
 
 
 def run(content: bytes) -> Predict:
@@ -92,33 +106,61 @@ def run(content: bytes) -> Predict:
 
     own = threading.local()
 
-    def interpreter() -> tuple[Any, int, dict[str, int]]:
+    def interpreter() -> tuple[Any, Detail, dict[str, Detail]]:
         if not hasattr(own, "ready"):
             with quiet.notices_aside():
                 made = Interpreter(model_content=content, num_threads=1)
                 made.allocate_tensors()
             runner = made.get_signature_runner()
             (given,) = runner.get_input_details().values()
-            names = {name: part["index"] for name, part in runner.get_output_details().items()}
-            if set(names) - {IS_DIGIT} != {PROBABILITIES}:
-                (index,) = names.values()
-                names = {PROBABILITIES: index}
-            own.ready = made, given["index"], names
-        found: tuple[Any, int, dict[str, int]] = own.ready
+            details = dict(runner.get_output_details())
+            if set(details) - {IS_DIGIT} != {PROBABILITIES}:
+                (detail,) = details.values()
+                details = {PROBABILITIES: detail}
+            own.ready = made, given, details
+        found: tuple[Any, Detail, dict[str, Detail]] = own.ready
         return found
 
     def predict(images: np.ndarray) -> Outputs:
-        made, given, names = interpreter()
-        said: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        for image in images:
-            made.set_tensor(given, image[None])
+        made, given, details = interpreter()
+        said: dict[str, list[np.ndarray]] = {name: [] for name in details}
+        for image in _as_stored(images, given):
+            made.set_tensor(given["index"], image[None])
             made.invoke()
-            for name, index in names.items():
-                said[name].append(made.get_tensor(index))
-        is_digit = said.get(IS_DIGIT)
+            for name, detail in details.items():
+                said[name].append(made.get_tensor(detail["index"]))
+        values = {name: _as_meant(np.concatenate(said[name]), details[name]) for name in details}
+        is_digit = values.get(IS_DIGIT)
         return Outputs(
-            np.concatenate(said[PROBABILITIES]),
-            None if is_digit is None else np.concatenate(is_digit).reshape(len(images)),
+            _summing_to_one(values[PROBABILITIES], details[PROBABILITIES]),
+            None if is_digit is None else is_digit.reshape(len(images)),
         )
 
     return predict
+
+
+def _as_stored(values: np.ndarray, detail: Detail) -> np.ndarray:
+    """Return numbers as a tensor holds them: a quantised one, whole numbers of 8 bits."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    limits = np.iinfo(detail["dtype"])
+    whole = np.clip(np.rint(values / scale) + zero, limits.min, limits.max)
+    stored: np.ndarray = whole.astype(detail["dtype"])
+    return stored
+
+
+def _as_meant(values: np.ndarray, detail: Detail) -> np.ndarray:
+    """Return the numbers that a tensor stands for, float32."""
+    if detail["dtype"] == np.float32:
+        return values
+    scale, zero = detail["quantization"]
+    return (values.astype(np.float32) - np.float32(zero)) * np.float32(scale)
+
+
+def _summing_to_one(probabilities: np.ndarray, detail: Detail) -> np.ndarray:
+    """Return probabilities (N, 10), of which quantised ones are steps of 1/256, summing to 1."""
+    if detail["dtype"] == np.float32:
+        return probabilities
+    shares: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
+    return shares

@@ -1,11 +1,13 @@
 """A model file and its card: written together, read only if they belong together.
 
 The card `models/<name>.json` holds the SHA-256 of `models/<name>.keras` and how it came to be.
+TensorFlow's SavedModel is a folder, and is written and read in the same way.
 """
 
 import contextlib
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ import config
 
 Card = dict[str, Any]
 REMEDY = "restore it with `git checkout -- models`, or train one with `python train_model.py`"
+EXPORTED = (".tflite", ".onnx", "")
+EXPORT_REMEDY = "write it anew with `python export_model.py`"
 
 
 class ModelError(config.ReaderError):
@@ -25,40 +29,80 @@ def card_path(model_path: Path) -> Path:
     return model_path.with_suffix(".json")
 
 
+def remedy(model_path: Path) -> str:
+    """Return what to do about a model file that is no good, by what makes such files."""
+    return EXPORT_REMEDY if model_path.suffix in EXPORTED else REMEDY
+
+
 def _staged(path: Path) -> Path:
     return path.with_name(f"{path.name}.new")
 
 
 def digest(path: Path) -> str:
-    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
+
+    Of a folder: that of the list of its files, each in a line with its own, as `sha256sum`
+    writes it, in the order of their names.
+    """
+    if path.is_dir():
+        files = {file.relative_to(path).as_posix(): file for file in path.rglob("*")}
+        lines = [f"{digest(files[n])}  {n}\n" for n in sorted(files) if files[n].is_file()]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_model(save: Callable[[Path], object], card: Card, model_path: Path) -> Card:
+def write_model(
+    save: Callable[[Path], object], card: Card, model_path: Path, name: str | None = None
+) -> Card:
     """Write model file and card, both or neither; return the card with the file's digest.
 
     save: writes the model file at the path it is given. Both are written aside first, so a
     failure leaves what was there. A kill between the two renames leaves the new card beside
-    the new model file under its staged name, where `read_card` finds it.
+    the new model file under its staged name, where `read_card` finds it. name: None for the
+    file's own.
     """
     model_path.parent.mkdir(parents=True, exist_ok=True)
     card_file = card_path(model_path)
     staged_card = _staged(card_file)
     _finish_interrupted(model_path)
     staged_model = model_path.with_name(f".{model_path.stem}.new{model_path.suffix}")
+    _remove(staged_model)  # of a run that was killed
     try:
         save(staged_model)
-        named = {"name": model_path.stem, "sha256": digest(staged_model)}
+        named = {"name": name or model_path.stem, "sha256": digest(staged_model)}
         card = named | card | named  # named first, to be read first
         staged_card.write_text(json.dumps(card, indent=1) + "\n", "utf-8")
     except BaseException:
-        staged_model.unlink(missing_ok=True)
+        _remove(staged_model)
         staged_card.unlink(missing_ok=True)
         raise
-    staged_model.replace(model_path)
+    _put_in_place(staged_model, model_path)
     staged_card.replace(card_file)
     return card
+
+
+def _put_in_place(staged: Path, place: Path) -> None:
+    """Rename a model file to its name; a folder that is there has to step aside for a new one."""
+    if not place.is_dir():
+        staged.replace(place)
+        return
+    aside = place.with_name(f".{place.name}.old")
+    _remove(aside)
+    place.replace(aside)
+    try:
+        staged.replace(place)
+    except OSError:
+        aside.replace(place)
+        raise
+    _remove(aside)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _finish_interrupted(model_path: Path) -> None:
@@ -78,7 +122,9 @@ def read_card(model_path: Path) -> Card:
     try:
         found = digest(model_path)
     except OSError as fault:
-        raise ModelError(f"{model_path} cannot be read ({fault.strerror}): {REMEDY}") from None
+        raise ModelError(
+            f"{model_path} cannot be read ({fault.strerror}): {remedy(model_path)}"
+        ) from None
     expected = []
     for file in (card_path(model_path), _staged(card_path(model_path))):
         if file.exists():
@@ -87,10 +133,12 @@ def read_card(model_path: Path) -> Card:
                 return card
             expected.append(card["sha256"])
     if not expected:
-        raise ModelError(f"{card_path(model_path)}, the model file's card, is missing: {REMEDY}")
+        raise ModelError(
+            f"{card_path(model_path)}, the model file's card, is missing: {remedy(model_path)}"
+        )
     raise ModelError(
         f"{model_path} is not the file its card describes: its SHA-256 is {found[:12]}…, "
-        f"expected {expected[0][:12]}…: {REMEDY}"
+        f"expected {expected[0][:12]}…: {remedy(model_path)}"
     )
 
 

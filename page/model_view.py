@@ -13,7 +13,7 @@ from PIL import Image
 import config
 
 Card = dict[str, Any]
-RUNTIMES = {"litert": "LiteRT", "keras": "Keras and TensorFlow"}
+RUNTIMES = {"litert": "LiteRT", "keras": "Keras and TensorFlow", "onnx": "ONNX Runtime"}
 WORDS_FILE = "plots.json"  # in the plots' folder: what is to be seen in each, and of which model
 PLOTS = {  # by file: title, and what it shows
     "confusion_matrix.png": (
