@@ -58,7 +58,7 @@ def _work(args: Namespace) -> int:
             continue
         cards[place.relative_to(args.output).as_posix()] = card
         print(f"{cli.shown(place)}  sha256 {card['sha256'][:12]}", flush=True)
-    model = ("Keras", args.model.name, args.model.stat().st_size, source.measured.figures["test"])
+    model = ("Keras", args.model.name, args.model.stat().st_size, source.figures["test"])
     table = parity.table(model, cards)
     path = args.table or args.output / "parity.md"
     with utils.atomic_path(path) as aside:

@@ -6,11 +6,16 @@ from typing import Any
 import numpy as np
 
 import config
-from evaluation import Measured
-from load_mnist_local import Mnist
 from outputs import Outputs
 
-PARTS = ("validation", "test")
+PLACES = {
+    "validation": "the validation split",
+    "test": "the test set",
+    "no_digits": "pictures of no digit",
+}
+
+
+ROUNDING = 1e-9  # of a share, so that what is just at its limit is within it
 
 
 class ParityError(config.ReaderError):
@@ -22,27 +27,35 @@ class Limits:
     """What a form may differ by, None without a limit.
 
     difference: of any probability, or of is_digit. accuracy_lost: as a share of the images.
-    size: in bytes, as a share of the LiteRT file of float32.
+    judged_otherwise: share of images, of digits or of none, whose is_digit is on the other side of
+    its threshold. size: in bytes, as a share of the LiteRT file of float32.
     """
 
     difference: float | None = None
     accuracy_lost: float | None = None
+    judged_otherwise: float | None = None
     size: float | None = None
 
 
-def differences(said: Outputs, wanted: Outputs, labels: np.ndarray) -> dict[str, float | int]:
+def differences(
+    said: Outputs, wanted: Outputs, labels: np.ndarray | None
+) -> dict[str, float | int]:
     """Return how what a form says of N images differs from what the model file says.
 
-    `accuracy_lost` is a share of the images, and negative if the form reads more of them.
+    labels: None for pictures of no digit. `accuracy_lost` is a share of the images, and negative
+    if the form reads more of them.
     """
-    digits, expected = (outputs.probabilities.argmax(axis=1) for outputs in (said, wanted))
-    found: dict[str, float | int] = {
-        "answers_changed": int(np.sum(digits != expected)),
-        "accuracy_lost": float(np.mean(expected == labels) - np.mean(digits == labels)),
-        "largest_difference": _largest(said.probabilities, wanted.probabilities),
-    }
+    found: dict[str, float | int] = {}
+    if labels is not None:
+        digits, expected = (outputs.probabilities.argmax(axis=1) for outputs in (said, wanted))
+        found["answers_changed"] = int(np.sum(digits != expected))
+        found["accuracy_lost"] = float(np.mean(expected == labels) - np.mean(digits == labels))
+    found["largest_difference"] = _largest(said.probabilities, wanted.probabilities)
     if said.is_digit is not None and wanted.is_digit is not None:
         found["largest_difference_of_is_digit"] = _largest(said.is_digit, wanted.is_digit)
+        limit = config.IS_DIGIT_THRESHOLD
+        otherwise = (said.is_digit < limit) != (wanted.is_digit < limit)
+        found["judged_otherwise"] = float(np.mean(otherwise))
     return found
 
 
@@ -52,18 +65,25 @@ def _largest(some: np.ndarray, others: np.ndarray) -> float:
     return found if np.isfinite(found) else float("inf")
 
 
-def held(form: Measured, model: Measured, mnist: Mnist, size: float, limits: Limits) -> Any:
-    """Return what a card says of the parity of a form with the model file, on both splits.
+def held(
+    said: dict[str, Outputs],
+    wanted: dict[str, Outputs],
+    labels: dict[str, np.ndarray],
+    size: float,
+    limits: Limits,
+) -> dict[str, Any]:
+    """Return what a card says of the parity of a form with the model file.
 
-    size: of the form, as for `Limits`. Raises ParityError, saying what is beyond its limit.
+    said, wanted: by the form and by the model file, of the sets named in `PLACES`; labels: of
+    those of digits. size: of the form, as for `Limits`. Raises ParityError, saying what is
+    beyond its limit.
     """
-    if (form.test.is_digit is None) != (model.test.is_digit is None):
-        raise ParityError("it has other outputs than the model file")
     found: dict[str, Any] = {"limits": asdict(limits), "size": size}
-    for part in PARTS:
-        split = getattr(mnist, part)
-        found[part] = differences(getattr(form, part), getattr(model, part), split.labels)
-        _check(found[part], part, limits)
+    for part in said:
+        if (said[part].is_digit is None) != (wanted[part].is_digit is None):
+            raise ParityError("it has other outputs than the model file")
+        found[part] = differences(said[part], wanted[part], labels.get(part))
+        _check(found[part], PLACES[part], limits)
     if limits.size is not None and size > limits.size:
         raise ParityError(
             f"it takes {100 * size:.1f}% of the LiteRT file of float32, "
@@ -72,8 +92,7 @@ def held(form: Measured, model: Measured, mnist: Mnist, size: float, limits: Lim
     return found
 
 
-def _check(found: dict[str, float | int], part: str, limits: Limits) -> None:
-    where = {"validation": "the validation split", "test": "the test set"}[part]
+def _check(found: dict[str, float | int], where: str, limits: Limits) -> None:
     for name in ("largest_difference", "largest_difference_of_is_digit"):
         difference = found.get(name, 0.0)
         if limits.difference is not None and difference > limits.difference:
@@ -82,17 +101,24 @@ def _check(found: dict[str, float | int], part: str, limits: Limits) -> None:
                 f"{what} differs by {difference:.2g} from the model file's on {where}, "
                 f"of which at most {limits.difference:.0e} is allowed"
             )
-    lost = found["accuracy_lost"]
-    if limits.accuracy_lost is not None and lost > limits.accuracy_lost + 1e-9:
+    lost = found.get("accuracy_lost", 0.0)
+    if limits.accuracy_lost is not None and lost > limits.accuracy_lost + ROUNDING:
         raise ParityError(
             f"it reads {100 * lost:.2f} points less of {where} than the model file, "
             f"of which at most {100 * limits.accuracy_lost:.2f} are allowed"
+        )
+    otherwise = found.get("judged_otherwise", 0.0)
+    if limits.judged_otherwise is not None and otherwise > limits.judged_otherwise:
+        raise ParityError(
+            f"its is_digit judges {100 * otherwise:.2f}% of {where} otherwise than the model "
+            f"file's, of which at most {100 * limits.judged_otherwise:.2f}% are allowed"
         )
 
 
 HEADER = (
     "| form | file | size | of float32 | read right, test set | answers changed | "
-    "calibration error | largest difference of a probability | of `is_digit` |"
+    "calibration error | largest difference of a probability | "
+    "test digits and pictures of no digit judged otherwise |"
 )
 
 
@@ -110,13 +136,11 @@ def table(model: tuple[str, str, int, dict[str, Any]], cards: dict[str, dict[str
     )
     for file, card in cards.items():
         parity = card["parity"]["test"]
-        of_is_digit = parity.get("largest_difference_of_is_digit")
         rows.append(
             f"| {card['form']} | `{file}` | {_kilobytes(card['bytes'])} | "
             f"{100 * card['parity']['size']:.1f}% | {_read(card['test'])} | "
             f"{parity['answers_changed']} | {100 * card['test']['ece']:.2f}% | "
-            f"{parity['largest_difference']:.1e} | "
-            f"{'' if of_is_digit is None else f'{of_is_digit:.1e}'} |"
+            f"{parity['largest_difference']:.1e} | {_judged(card['parity'])} |"
         )
     return "\n".join(rows) + "\n"
 
@@ -127,3 +151,8 @@ def _kilobytes(size: int) -> str:
 
 def _read(figures: dict[str, Any]) -> str:
     return f"{100 * figures['accuracy']:.2f}% ({figures['errors']} wrong)"
+
+
+def _judged(parity: dict[str, Any]) -> str:
+    shares = [parity.get(part, {}).get("judged_otherwise") for part in ("test", "no_digits")]
+    return ", ".join(f"{100 * share:.2f}%" for share in shares if share is not None)
