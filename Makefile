@@ -13,7 +13,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench bench-page bench-serving soak fuzz screenshots examples lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate export confidence figures report test test-fast test-contract lint format bench bench-page bench-serving soak fuzz screenshots examples lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -30,9 +30,13 @@ $(VENV)/ready: requirements.txt requirements.lock | $(PY)
 	$(PIP) --requirement requirements.txt
 	@touch $@
 
-$(VENV)/ready-dev: requirements-dev.txt requirements.txt requirements.lock | $(PY)
-	$(PIP) --requirement requirements-dev.txt
+$(VENV)/ready-export: requirements-export.txt requirements.txt requirements.lock | $(PY)
+	$(PIP) --requirement requirements-export.txt
 	@touch $@ $(VENV)/ready
+
+$(VENV)/ready-dev: requirements-dev.txt requirements-export.txt requirements.txt requirements.lock | $(PY)
+	$(PIP) --requirement requirements-dev.txt
+	@touch $@ $(VENV)/ready $(VENV)/ready-export
 
 $(VENV)/ready-fuzz: requirements-fuzz.txt | $(VENV)/ready
 	$(PIP) --requirement requirements-fuzz.txt
@@ -78,6 +82,9 @@ campaign: $(call SEEDS,best)  ## train the shipped model and its teachers (hours
 
 evaluate: $(VENV)/ready  ## the shipped model's figures on validation and test set
 	$(PY) train_model.py --evaluate $(MODEL)
+
+export: $(VENV)/ready-export $(MODEL)  ## the model file as SavedModel, LiteRT (float32, float16, int8) and ONNX, in exports/
+	$(PY) export_model.py
 
 confidence: $(VENV)/ready  ## compare the preprocessing methods
 	$(PY) test_model_confidence.py
@@ -142,5 +149,5 @@ lock: $(VENV)/ready-dev  ## resolve requirements.lock anew
 	  --custom-compile-command "make lock" --output-file requirements.lock requirements-dev.txt
 
 clean:  ## remove the environment, caches and checkpoints; models and data stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz tests/browser/node_modules models/checkpoints results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz tests/browser/node_modules models/checkpoints results exports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -62,6 +62,10 @@ NO_AXE = (
     "NO AXE: the page's accessibility tests need axe-core and it was not found; "
     "npm ci --prefix tests/browser brings it"
 )
+NO_ONNX = (
+    "NO ONNX: the export's tests for it need onnx, onnxruntime and tf2onnx, and not all were found; "
+    "pip install -r requirements-export.txt -c requirements.lock brings them"
+)
 
 
 def chromium_path() -> str | None:
@@ -129,9 +133,9 @@ def axe_source() -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say loudly that the page was not tried; a skip alone shows as one letter."""
+    """Say loudly what was not tried of page and exports; a skip alone shows as one letter."""
     skipped = terminalreporter.stats.get("skipped", [])
-    for missing in (NO_BROWSER, NO_AXE):
+    for missing in (NO_BROWSER, NO_AXE, NO_ONNX):
         without = sum(missing in str(report.longrepr) for report in skipped)
         if without:
             terminalreporter.write_line(f"{missing} ({without} tests skipped)", red=True, bold=True)

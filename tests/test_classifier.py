@@ -169,7 +169,7 @@ def test_a_corrupt_file_is_a_model_error_though_its_card_agrees(
 
 def test_a_suffix_that_is_not_known_is_refused_with_those_that_are(tmp_path: Path) -> None:
     path = shipped(lambda content: content, tmp_path / "model.h5")
-    assert "expected .keras" in refusal(path)
+    assert "expected .keras, .tflite, .onnx" in refusal(path)
 
 
 def test_a_missing_file_is_a_model_error(tmp_path: Path) -> None:

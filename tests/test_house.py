@@ -15,7 +15,7 @@ from conftest import ROOT
 LEVELS = (
     ("config", "containers", "image_filters", "letters", "outputs", "quiet", "strokes"),
     ("cli", "decoding", "ink_parts", "metrics", "model", "model_files", "negatives"),
-    ("flat_paper", "keras_runtime"),
+    ("flat_paper", "keras_runtime", "onnx_runtime"),
     ("enhanced", "litert_runtime"),
     ("utils", "classifier"),
     ("load_mnist_local", "answers", "attribution", "paper", "picture_sets", "plot_words", "plots"),
@@ -25,8 +25,10 @@ LEVELS = (
     ("lessons",),
     ("training_loop",),
     ("calibration", "evaluation"),
+    ("parity",),
+    ("exports",),
     ("api", "page"),
-    ("train_model", "test_model_confidence", "flask_deploy", "gradio_interface"),
+    ("train_model", "test_model_confidence", "export_model", "flask_deploy", "gradio_interface"),
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 TRAINING = {
@@ -39,8 +41,11 @@ TRAINING = {
     "training_loop",
     "calibration",
     "evaluation",
+    "parity",
+    "exports",
     "load_mnist_local",
     "train_model",
+    "export_model",
 }
 SERVING = ("flask_deploy", "gradio_interface", "classifier", "answers", "api", "page")
 HEAVY = ("tensorflow", "keras", "gradio", "matplotlib")
