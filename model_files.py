@@ -16,7 +16,7 @@ import config
 
 Card = dict[str, Any]
 REMEDY = "restore it with `git checkout -- models`, or train one with `python train_model.py`"
-EXPORTED = (".tflite", ".onnx", "")
+EXPORTED = (".tflite", ".onnx")
 EXPORT_REMEDY = "write it anew with `python export_model.py`"
 
 
@@ -31,7 +31,12 @@ def card_path(model_path: Path) -> Path:
 
 def remedy(model_path: Path) -> str:
     """Return what to do about a model file that is no good, by what makes such files."""
-    return EXPORT_REMEDY if model_path.suffix in EXPORTED else REMEDY
+    exported = model_path.suffix in EXPORTED or _is_saved_model(model_path)
+    return EXPORT_REMEDY if exported else REMEDY
+
+
+def _is_saved_model(path: Path) -> bool:
+    return (path / "saved_model.pb").is_file()
 
 
 def _staged(path: Path) -> Path:
@@ -41,10 +46,10 @@ def _staged(path: Path) -> Path:
 def digest(path: Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits.
 
-    Of a folder: that of the list of its files, each in a line with its own, as `sha256sum`
+    Of a SavedModel: that of the list of its files, each in a line with its own, as `sha256sum`
     writes it, in the order of their names.
     """
-    if path.is_dir():
+    if _is_saved_model(path):
         files = {file.relative_to(path).as_posix(): file for file in path.rglob("*")}
         lines = [f"{digest(files[n])}  {n}\n" for n in sorted(files) if files[n].is_file()]
         return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -63,8 +63,8 @@ NO_AXE = (
     "npm ci --prefix tests/browser brings it"
 )
 NO_ONNX = (
-    "NO ONNX: the export's tests for it need onnx, onnxruntime and tf2onnx, and not all were found; "
-    "pip install -r requirements-export.txt -c requirements.lock brings them"
+    "NO ONNX: the exports' tests for it need onnx, onnxruntime and tf2onnx, not all of which are "
+    "there; pip install -r requirements-export.txt -c requirements.lock brings them"
 )
 
 

@@ -182,3 +182,33 @@ def test_a_corrupt_card_is_refused(model: Path, content: bytes) -> None:
 
 def test_the_shipped_pair_belongs_together() -> None:
     assert read_card(config.MODEL_PATH)["name"] == config.MODEL_PATH.stem
+
+
+def saved_model(words: str, fault: bool = False) -> Callable[[Path], None]:
+    """Return what writes a folder as TensorFlow does, or half of it."""
+
+    def save(folder: Path) -> None:
+        (folder / "variables").mkdir(parents=True)
+        (folder / "saved_model.pb").write_text(words, "utf-8")
+        if fault:
+            raise OSError(28, "No space left on device")
+        (folder / "variables" / "variables.index").write_text(words, "utf-8")
+
+    return save
+
+
+def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "1"
+    card = write_model(saved_model("old"), {}, place, "digits")
+    assert read_card(place) == card
+    assert card["name"] == "digits"
+    with pytest.raises(OSError, match="No space left"):
+        write_model(saved_model("new", fault=True), {}, place, "digits")
+    assert read_card(place) == card
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "1.json"]
+    newer = write_model(saved_model("new"), {}, place, "digits")
+    assert read_card(place) == newer != card
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "1.json"]
+    (place / "variables" / "variables.index").unlink()
+    with pytest.raises(ModelError, match=r"not the file its card describes.*export_model\.py"):
+        read_card(place)
