@@ -138,8 +138,7 @@ def export(source: Source, form: Form, folder: Path, number: int) -> tuple[Path,
             **{key: value for key, value in source.card.items() if key not in CARD_OF_KERAS_ONLY},
             **figures,
         }
-        called = name if place.name == str(number) else None
-        return place, model_files.write_model(lambda file: _copy(made, file), card, place, called)
+        return place, model_files.write_model(lambda file: _copy(made, file), card, place, name)
 
 
 def _copy(made: Path, place: Path) -> None:
