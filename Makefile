@@ -13,7 +13,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench bench-serving soak fuzz screenshots lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate confidence figures report test test-fast test-contract lint format bench bench-page bench-serving soak fuzz screenshots examples lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -122,6 +122,9 @@ fuzz: $(VENV)/ready-fuzz  ## damaged pictures by the million at the decoder (FUZ
 	$(PY) tests/fuzz_decode.py -runs=$(FUZZ_RUNS) -timeout=1 -rss_limit_mb=4096 -max_len=4096 \
 	  -dict=tests/fuzz.dict -artifact_prefix=.fuzz/ -print_final_stats=1 .fuzz/corpus tests/fuzz_corpus
 
+bench-page: $(VENV)/ready-dev  ## how soon the page answers once the pen is up, with ten visitors (three minutes; needs Chrome or Chromium)
+	$(PY) benchmarks/drawing_page.py
+
 bench-serving: $(VENV)/ready  ## this server against MLServer, LitServe, BentoML, Ray Serve, MLflow and a naive one (20 minutes; needs Linux and wrk)
 	$(PY) benchmarks/serving.py
 
@@ -130,6 +133,9 @@ soak: $(VENV)/ready  ## ten minutes of load while workers are killed and models 
 
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
 	$(PY) docs/take_screenshots.py
+
+examples: $(VENV)/ready  ## make the page's example pictures anew
+	$(PY) docs/make_examples.py
 
 lock: $(VENV)/ready-dev  ## resolve requirements.lock anew
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
