@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from page_window import Server
     from playwright.sync_api import Browser
 
     from classifier import Classifier
@@ -120,6 +121,15 @@ def browser() -> Iterator["Browser"]:
         chromium = playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
+    """The drawing page's program, one for all the tests that need no other."""
+    from page_window import page_served
+
+    with page_served(tmp_path_factory.mktemp("page")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

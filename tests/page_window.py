@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,6 +81,22 @@ def start(folder: Path, *flags: str) -> Server:
             pytest.fail(f"the page did not start:\n{server.printed}")
         time.sleep(0.1)
     return server
+
+
+@contextmanager
+def page_served(folder: Path, *flags: str) -> Iterator[Server]:
+    """Run the program; at the end SIGTERM must end it cleanly, and it must have called nobody."""
+    server = start(folder, *flags)
+    try:
+        yield server
+    finally:
+        server.process.terminate()
+        status = server.process.wait(30)
+    assert "CALLED OUTSIDE" not in server.printed
+    # Gradio itself refuses a file that was not uploaded, and logs that at length.
+    refused = server.printed.count("gradio.exceptions.InvalidPathError")
+    assert server.printed.count("Traceback") == refused, server.printed
+    assert os.name != "posix" or status == 0
 
 
 def is_outside(url: str) -> bool:

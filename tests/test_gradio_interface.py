@@ -41,20 +41,6 @@ PHONE = {"viewport": {"width": 390, "height": 700}, "has_touch": True, "is_mobil
 Open = Callable[..., "Page"]
 
 
-@pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The program; at the end SIGTERM must end it cleanly, and it must have called nobody."""
-    server = start(tmp_path_factory.mktemp("page"))
-    yield server
-    server.process.terminate()
-    status = server.process.wait(30)
-    assert "CALLED OUTSIDE" not in server.printed
-    # Gradio itself refuses a file that was not uploaded, and logs that at length.
-    refused = server.printed.count("gradio.exceptions.InvalidPathError")
-    assert server.printed.count("Traceback") == refused, server.printed
-    assert os.name != "posix" or status == 0
-
-
 @pytest.fixture
 def open_page(page_server: Server, browser: "Browser") -> Iterator[Open]:
     """Opens the page in a window of its own; nothing outside may be asked for, nothing fail."""

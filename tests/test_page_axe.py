@@ -1,12 +1,10 @@
 """Every tab and state of the page, on a desktop and a phone: accessible, and all of it local."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from page_tour import STATES, tour
-from page_window import Server, is_outside, start
+from page_window import Server, is_outside
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -26,17 +24,6 @@ WINDOWS: dict[str, dict[str, Any]] = {
 RUN_AXE = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations
     .filter(({ impact }) => ["serious", "critical"].includes(impact))
     .map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html).join(" ")}`)"""
-
-
-@pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder: Path = tmp_path_factory.mktemp("tour")
-    server = start(folder)
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "CALLED OUTSIDE" not in server.printed
-    assert "Traceback" not in server.printed
 
 
 def opened(browser: "Browser", server: Server, window: dict[str, Any], script: str = "") -> "Page":

@@ -13,21 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from api_server import EIGHT, PICTURES, WORDS
 from batch_files import BROKEN, zipped
-from page_window import MAX_BYTES, Server, call_predict, client_of, start
+from page_window import MAX_BYTES, Server, call_predict, client_of
 from PIL import Image
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-
-@pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("batch"))
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "CALLED OUTSIDE" not in server.printed
-    assert "Traceback" not in server.printed
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import BROWSER_FLAGS, chromium_path
-from page_window import Server, expect_digit, mnist_picture, start
+from page_window import Server, expect_digit, mnist_picture
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -17,15 +17,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 LIVE = "() => document.querySelector('.pad video').srcObject !== null"
-
-
-@pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("camera"))
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "Traceback" not in server.printed
 
 
 @contextmanager

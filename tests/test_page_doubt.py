@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hand import draw, write
-from page_window import CONTRASTS, Server, expect_words, start
+from page_window import CONTRASTS, Server, expect_words, page_served
 from two_outputs import write_model
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ BLOT = [HATCHING, [(y, x) for x, y in HATCHING]]
 def doubting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The program with a throw-away model that doubts what has much ink."""
     folder: Path = tmp_path_factory.mktemp("doubt")
-    server = start(folder, "--model", str(write_model(folder / "two_outputs.keras")))
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "Traceback" not in server.printed
+    with page_served(folder, "--model", str(write_model(folder / "two_outputs.keras"))) as server:
+        yield server
 
 
 @pytest.mark.parametrize("window", WINDOWS)

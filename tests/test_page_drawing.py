@@ -14,7 +14,6 @@ from page_window import (
     expect_words,
     mnist_picture,
     png,
-    start,
     tap_clear,
 )
 from PIL import Image, ImageOps
@@ -46,16 +45,6 @@ BOX = """() => {
 COLOUR = """(canvas, [x, y]) => [...canvas.getContext("2d")
     .getImageData(x * canvas.width, y * canvas.height, 1, 1).data].slice(0, 3)"""
 Open = Callable[..., "Page"]
-
-
-@pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("drawing"))
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "CALLED OUTSIDE" not in server.printed
-    assert "Traceback" not in server.printed
 
 
 @pytest.fixture
@@ -153,14 +142,14 @@ def test_the_answer_follows_the_pen_one_question_at_a_time(open_page: Open) -> N
 def test_the_brush_is_a_fourteenth_and_obeys_the_keyboard(open_page: Open) -> None:
     page = open_page()
 
-    def ink() -> int:
+    def ink() -> float:
         black = """canvas => {
             const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
             let dark = 0;
             for (let i = 0; i < pixels.data.length; i += 4) dark += pixels.data[i] < 128;
             return dark / canvas.width ** 2; }"""
         settled(page)
-        return float(page.locator(".pad canvas").evaluate(black))  # type: ignore[return-value]
+        return float(page.locator(".pad canvas").evaluate(black))
 
     brush = page.get_by_label("Brush")
     assert float(brush.input_value()) / 784 == pytest.approx(1 / 14)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from api_server import running
-from page_window import Server, start
+from page_window import Server, page_served
 from two_outputs import write_model
 
 import config
@@ -114,21 +114,11 @@ def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A page that asks an API, which serves another model than the shipped one."""
     folder = tmp_path_factory.mktemp("model")
     model = write_model(folder / "two_outputs.keras")
-    with running("--workers", "1", "--model", str(model)) as port:
-        server = start(folder, "--api-url", f"http://127.0.0.1:{port}")
+    with (
+        running("--workers", "1", "--model", str(model)) as port,
+        page_served(folder, "--api-url", f"http://127.0.0.1:{port}") as server,
+    ):
         yield server
-        server.process.terminate()
-        server.process.wait(30)
-    assert "Traceback" not in server.printed
-
-
-@pytest.fixture(scope="module")
-def own_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("model"))
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "Traceback" not in server.printed
 
 
 def opened(browser: "Browser", server: Server, **options: Any) -> "Page":
@@ -143,9 +133,9 @@ def opened(browser: "Browser", server: Server, **options: Any) -> "Page":
 @pytest.mark.slow
 @pytest.mark.browser
 def test_the_tab_shows_card_and_plots_and_fits_a_phone(
-    browser: "Browser", own_server: Server
+    browser: "Browser", page_server: Server
 ) -> None:
-    page = opened(browser, own_server, viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = opened(browser, page_server, viewport={"width": 390, "height": 844}, color_scheme="dark")
     page.get_by_text(f"{CARD['test']['errors']:,} of 10,000 wrong").wait_for()
     plots = page.locator(".model-plots img")
     plots.last.wait_for()

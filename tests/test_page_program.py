@@ -7,12 +7,11 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from page_window import Server, mnist_picture, start
+from page_window import Server, mnist_picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -20,15 +19,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
-
-
-@pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("program"))
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "Traceback" not in server.printed
 
 
 @pytest.fixture(scope="module")

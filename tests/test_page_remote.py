@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from api_server import EIGHT, PICTURES, check_answer, running
 from conftest import free_port
-from page_window import Server, client_of, start
+from page_window import Server, client_of, page_served
 from scripted_api import saying, served
 from stub_reader import CARD, stub_app
 
@@ -267,19 +267,11 @@ def test_an_address_that_cannot_be_one_is_refused(
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The API and a page that asks it, as a deployment would run them."""
+    folder = tmp_path_factory.mktemp("remote")
     with running("--workers", "1") as port:
-        server = start(
-            tmp_path_factory.mktemp("remote"),
-            "--api-url",
-            f"http://127.0.0.1:{port}",
-            "--model",
-            "none.keras",
-        )
-        yield server
-        server.process.terminate()
-        server.process.wait(30)
-    assert "CALLED OUTSIDE" not in server.printed
-    assert "Traceback" not in server.printed
+        flags = "--api-url", f"http://127.0.0.1:{port}", "--model", "none.keras"
+        with page_served(folder, *flags) as server:
+            yield server
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hand import write
-from page_window import Server, choose, expect_digit, mnist_picture, start
+from page_window import Server, choose, expect_digit, mnist_picture
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Route
@@ -13,16 +13,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 NO_ANSWER = "No answer yet"
-PATIENCE = 10_000  # milliseconds, as in page/pad.js
-
-
-@pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("start"))
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "Traceback" not in server.printed
+PATIENCE = 10_000  # milliseconds, as in page/pad/asking.js
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hand import write
-from page_window import Server, expect_digit, start
+from page_window import Server, expect_digit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page, Route, ViewportSize
@@ -15,15 +15,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 TALL: "ViewportSize" = {"width": 1000, "height": 2000}  # pad and views are seen together
 WHY, COMPARE = "Why this digit?", "Compare basic and enhanced"
 PATIENCE = 10_000  # milliseconds, as in page/unfold.js
-
-
-@pytest.fixture(scope="module")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = start(tmp_path_factory.mktemp("views"))
-    yield server
-    server.process.terminate()
-    server.process.wait(30)
-    assert "Traceback" not in server.printed
 
 
 @pytest.fixture
