@@ -40,8 +40,8 @@ PLAIN = 500  # training images as they are, beside those
 NO_DIGITS = replace(REPRESENTATIVE, sheets=0, none=500, seed=3_000_029)
 CARD_OF_KERAS_ONLY = ("name", "sha256", "pictures", "is_digit")  # figures measured on that file
 EXACT = parity.Limits(difference=1e-5)
-# Half precision has 11 bits: rounding the weights to it moves an undecided image's probability by
-# 2e-3 by itself.
+# All that the file holds is rounded to 11 bits, which moves an undecided image's probability by
+# 2e-3 on the validation split.
 HALF = parity.Limits(difference=5e-3, accuracy_lost=0.0005)
 
 
