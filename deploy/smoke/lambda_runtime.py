@@ -18,14 +18,20 @@ PREFIX = "/2018-06-01/runtime/invocation/"
 PATIENCE = 30.0  # seconds for an answer
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a function that was ended while it waited for its next event."""
+
+
 class LambdaRuntime:
     """Hands events to the runtime client that asks, and its answers to whoever sent the events."""
 
     def __init__(self) -> None:
         self._events: queue.Queue[tuple[str, bytes]] = queue.Queue()
         self._answers: dict[str, queue.Queue[tuple[bool, bytes]]] = {}
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), self._handler())
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     @property

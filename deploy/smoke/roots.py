@@ -79,6 +79,7 @@ def build(file: Path, folder: Path) -> Root:
     size = size_mb(folder)
     for name in ("dev", "etc", "proc", "usr", "tmp", base_python().as_posix().lstrip("/")):
         (folder / name).mkdir(parents=True, exist_ok=True)
+    (folder / "etc" / "hosts").write_text("127.0.0.1 localhost\n", "utf-8")  # as a daemon does
     for name in SYSTEM:
         if Path("/", name).is_symlink():
             (folder / name).symlink_to(Path("/", name).readlink())

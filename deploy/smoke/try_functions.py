@@ -45,6 +45,7 @@ def prepare_google(folder: Path, tools: Path) -> Callable[[], Row]:
 
 
 AZURE_HOST = """
+import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 import azure.functions as functions
 import function_app
