@@ -1,6 +1,6 @@
 """Gather what a platform takes that builds from a folder: its own files and those that read.
 
-    python deploy/bundle.py aws_lambda --packages --zip     makes results/bundles/aws_lambda(.zip)
+    python deploy/bundle.py aws_lambda --packages --zip     makes results/.bundles/aws_lambda(.zip)
 
 The Dockerfiles' lists say which files these are, so that there is one list for all. `--packages`
 installs the requirements into the folder, as AWS Lambda wants them; the other platforms do that.
@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--packages", action="store_true", help="install the requirements too")
     parser.add_argument("--zip", action="store_true", help="pack the folder")
     args = parser.parse_args(argv)
-    folder = ROOT / "results" / "bundles" / args.target
+    folder = ROOT / "results" / ".bundles" / args.target
     try:
         bundle(args.target, folder, args.packages)
         if args.zip:

@@ -71,7 +71,7 @@ def test_the_sam_template_starts_the_handler_of_the_bundle() -> None:
     text = (path.parent / f"{module}.py").read_text("utf-8")
     assert re.search(rf"^{function} = ", text, re.MULTILINE)
     archive = (path.parent / properties["CodeUri"]).resolve()
-    assert archive == ROOT / "results" / "bundles" / "aws_lambda.zip"
+    assert archive == ROOT / "results" / ".bundles" / "aws_lambda.zip"
     image = dockerfile.read(path.parent / "Dockerfile")
     assert image.command == [properties["Handler"]]
 

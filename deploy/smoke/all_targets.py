@@ -28,7 +28,7 @@ import try_kubernetes  # noqa: E402
 import try_lambda  # noqa: E402
 from asking import Row  # noqa: E402
 
-HOMES = ROOT / "results" / ".deploy"  # ignored by git, and with its dot by linters and tests
+HOMES = roots.KEPT.parent  # ignored by git, and with its dot by linters and tests
 Prepare = Callable[[Path, Path], Callable[[], Row]]
 TARGETS: dict[str, Prepare] = {
     "api": try_container.prepare_api,

@@ -5,6 +5,7 @@ this machine's, mounted read-only; all else in the root is what the Dockerfile c
 Linux, as root; elsewhere the same files run in a plain folder, which is said.
 """
 
+import hashlib
 import os
 import shlex
 import shutil
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import dockerfile
 
-LOCK = dockerfile.ROOT / "requirements.lock"
+SERVE, LOCK = (dockerfile.ROOT / f"requirements{end}" for end in ("-serve.txt", ".lock"))
+KEPT = dockerfile.ROOT / "results" / ".deploy" / "venvs"  # ignored by git, linters and tests
 SYSTEM = ("bin", "lib", "lib64", "sbin")  # links into /usr on a merged system
 TMPFS = ("tmp", "dev/shm")  # what a read-only container may write
 
@@ -57,9 +59,21 @@ def install(
 
 
 def new_venv(requirements: list[Path], home: Path) -> None:
-    """Install requirements in a new virtual environment without pip, as the build stages do."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
-    install(requirements, python=home / "bin" / "python")
+    """Install requirements in a new virtual environment without pip, as the build stages do.
+
+    One of the same requirements that was made before is copied.
+    """
+    texts = [file.read_bytes() for file in (*requirements, SERVE, LOCK)]
+    digest = hashlib.sha256(b"\0".join([sys.version.encode(), *texts])).hexdigest()[:16]
+    kept = KEPT / digest
+    if not kept.exists():
+        making = kept.with_name(f"{digest}.making")
+        shutil.rmtree(making, ignore_errors=True)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(making)], check=True)
+        install(requirements, python=making / "bin" / "python")
+        making.rename(kept)
+    shutil.rmtree(home, ignore_errors=True)
+    shutil.copytree(kept, home, symlinks=True)
 
 
 def build(file: Path, folder: Path) -> Root:

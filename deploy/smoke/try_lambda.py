@@ -61,6 +61,10 @@ def measured(name: str, size: float, command: Callable[[str], list[str]], folder
 
 def prepare_zip(folder: Path, tools: Path) -> Callable[[], Row]:
     """Make the zip's folder; return what runs it."""
+    linter = [str(tools / "cfn-lint"), str(FOLDER / "template.yaml")]
+    done = subprocess.run(linter, capture_output=True, text=True)
+    if done.returncode:
+        raise roots.InstallError(f"cfn-lint: {done.stdout.strip()}")
     bundle.bundle("aws_lambda", folder, packages=True)
     size = roots.size_mb(folder)
     if size >= LARGEST:
