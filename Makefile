@@ -13,7 +13,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate export confidence figures report test test-fast test-contract lint format bench bench-page bench-serving soak fuzz screenshots examples lock clean
+.PHONY: help setup setup-dev run api ui train campaign evaluate export confidence figures report test test-fast test-contract deploy-test lint format bench bench-page bench-serving soak fuzz screenshots examples lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -26,15 +26,15 @@ $(PY):
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) is not there: install Python 3.11 or newer, or name yours with make PYTHON=python3" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/ready: requirements.txt requirements.lock | $(PY)
+$(VENV)/ready: requirements.txt requirements-serve.txt requirements.lock | $(PY)
 	$(PIP) --requirement requirements.txt
 	@touch $@
 
-$(VENV)/ready-export: requirements-export.txt requirements.txt requirements.lock | $(PY)
+$(VENV)/ready-export: requirements-export.txt requirements.txt requirements-serve.txt requirements.lock | $(PY)
 	$(PIP) --requirement requirements-export.txt
 	@touch $@ $(VENV)/ready
 
-$(VENV)/ready-dev: requirements-dev.txt requirements-export.txt requirements.txt requirements.lock | $(PY)
+$(VENV)/ready-dev: requirements-dev.txt requirements-export.txt requirements.txt requirements-serve.txt requirements.lock | $(PY)
 	$(PIP) --requirement requirements-dev.txt
 	@touch $@ $(VENV)/ready $(VENV)/ready-export
 
@@ -109,6 +109,9 @@ test-fast: $(VENV)/ready-dev  ## the fast tests, for every edit
 
 test-contract: $(VENV)/ready-dev  ## the API against its OpenAPI document, with thousands of requests an operation
 	$(PY) tests/contract.py --examples 2000
+
+deploy-test: $(VENV)/ready-dev  ## every way to deploy, tried as far as this machine can (ten minutes the first time; Linux)
+	$(PY) deploy/smoke/all_targets.py $(foreach target,$(TARGETS),--target $(target))
 
 lint: $(VENV)/ready-dev  ## ruff and mypy
 	$(PY) -m ruff format --check .

@@ -16,7 +16,6 @@ from typing import Any
 import environments
 from environments import PEERS, ROOT
 
-NOT_SERVING = {"tensorflow", "tensorflow-cpu", "keras", "gradio", "matplotlib", "tqdm"}
 NAIVE_NEEDS = {"flask", "tensorflow", "tensorflow-cpu", "keras", "numpy", "pillow"}
 MODEL = "reader"  # what a peer that names its models calls it
 OURS, NAIVE = "ours", "naive"
@@ -146,7 +145,7 @@ SERVERS: dict[str, Server] = {
             str(ports.main),
         ],
         content_type="image/png",
-        needs=frozenset(set(environments.required(ROOT / "requirements.txt")) - NOT_SERVING),
+        needs=frozenset(environments.required(ROOT / "requirements-serve.txt")),
     ),
     NAIVE: Server(
         title="naive original",

@@ -172,7 +172,7 @@ def test_every_peer_has_our_libraries_pinned(name: str) -> None:
     """So that only the serving differs."""
     pins = (ROOT / "benchmarks" / "peers" / f"{name}.txt").read_text("utf-8").splitlines()
     assert name in required(ROOT / "benchmarks" / "peers" / f"{name}.txt")
-    ours = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    ours = (ROOT / "requirements-serve.txt").read_text("utf-8").splitlines()
     for shared in ("numpy==", "pillow==", "ai-edge-litert==", "backports.strenum=="):
         (pin,) = (line.split()[0] for line in ours if line.startswith(shared))
         assert pin in pins
