@@ -5,16 +5,16 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from page_window import Server
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
     from classifier import Classifier
     from load_mnist_local import Mnist
@@ -130,6 +130,31 @@ def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
 
     with page_served(tmp_path_factory.mktemp("page")) as server:
         yield server
+
+
+@pytest.fixture
+def open_page(page_server: "Server", browser: "Browser") -> Iterator[Callable[..., "Page"]]:
+    """Opens the page in a window of its own; nothing outside may be asked for, nothing fail."""
+    from page_window import is_outside
+
+    contexts, outside, faults = [], [], []
+
+    def opened(**options: Any) -> "Page":
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.on("request", lambda request: outside.append(request.url))
+        page = context.new_page()
+        page.set_default_timeout(20_000)
+        page.on("pageerror", lambda fault: faults.append(str(fault)))
+        page.goto(page_server.url)
+        page.locator(".pad-paper.empty").wait_for()
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [url for url in outside if is_outside(url)] == []
+    assert faults == []
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,7 +20,6 @@ from page_window import (
     client_of,
     expect_digit,
     expect_words,
-    is_outside,
     mnist_picture,
     png,
     start,
@@ -39,29 +38,6 @@ browser_test = pytest.mark.browser
 SCRIPT = Path(__file__).resolve().parent.parent / "gradio_interface.py"
 PHONE = {"viewport": {"width": 390, "height": 700}, "has_touch": True, "is_mobile": True}
 Open = Callable[..., "Page"]
-
-
-@pytest.fixture
-def open_page(page_server: Server, browser: "Browser") -> Iterator[Open]:
-    """Opens the page in a window of its own; nothing outside may be asked for, nothing fail."""
-    contexts, outside, faults = [], [], []
-
-    def opened(**options: Any) -> "Page":
-        context = browser.new_context(**options)
-        contexts.append(context)
-        context.on("request", lambda request: outside.append(request.url))
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto(page_server.url)
-        page.locator(".pad-paper.empty").wait_for()
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert [url for url in outside if is_outside(url)] == []
-    assert faults == []
 
 
 @browser_test

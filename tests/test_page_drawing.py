@@ -1,14 +1,13 @@
 """The pad in a real browser: every digit by many hands, pictures of every kind, many visitors."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hand import HANDS, draw, smooth, varied
 from page_window import (
-    Server,
     choose,
     expect_digit,
     expect_words,
@@ -19,7 +18,7 @@ from page_window import (
 from PIL import Image, ImageOps
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
@@ -45,27 +44,6 @@ BOX = """() => {
 COLOUR = """(canvas, [x, y]) => [...canvas.getContext("2d")
     .getImageData(x * canvas.width, y * canvas.height, 1, 1).data].slice(0, 3)"""
 Open = Callable[..., "Page"]
-
-
-@pytest.fixture
-def open_page(page_server: Server, browser: "Browser") -> Iterator[Open]:
-    """Opens the page in a window of its own; no script of it may fail."""
-    contexts, faults = [], []
-
-    def opened(browser: "Browser" = browser, **options: Any) -> "Page":
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(20_000)
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto(page_server.url)
-        page.locator(".pad-paper.empty").wait_for()
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert faults == []
 
 
 def settled(page: "Page") -> None:

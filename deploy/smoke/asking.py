@@ -4,7 +4,6 @@ import contextlib
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -52,13 +51,6 @@ class Row:
             "-" if self.size is None else f"{self.size:.0f} MB",
         )
         return [self.target, "yes" if self.started else "no", *numbers, self.note]
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def by_http(port: int, path: str = "/predict") -> Ask:

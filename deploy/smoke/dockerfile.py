@@ -51,9 +51,8 @@ def read(file: Path) -> Image:
     """Read a Dockerfile. Raises DockerfileError for an instruction that is not known here."""
     image = Image()
     for name, rest in instructions(file.read_text("utf-8")):
-        if (
-            name == "FROM"
-        ):  # a further stage begins: of the one before, what it copied and installed
+        if name == "FROM":
+            # A further stage begins: of the one before, what it copied and installed is known.
             image = Image(built=image.built, requirements=image.requirements)
         elif name == "COPY":
             _copy(image, rest)

@@ -9,6 +9,7 @@ from pathlib import Path
 import asking
 import roots
 from asking import Row
+from cold_start import free_port
 from hundred import Picture
 
 FOLDER = asking.ROOT / "deploy" / "container"
@@ -51,7 +52,7 @@ def prepare_api(folder: Path, tools: Path) -> Callable[[], Row]:
         raise roots.InstallError(f"{root.size:.0f} MB: the image may hold {LARGEST:.0f}")
 
     def measured() -> Row:
-        environment = {"MNIST_PORT": str(port := asking.free_port())}
+        environment = {"MNIST_PORT": str(port := free_port())}
         launch = partial(run, root, environment)
 
         def check() -> str:
@@ -71,7 +72,7 @@ def prepare_page(folder: Path, tools: Path) -> Callable[[], Row]:
     page = roots.build(FOLDER / "Dockerfile.page", folder / "page")
 
     def measured() -> Row:
-        api_port, port = asking.free_port(), asking.free_port()
+        api_port, port = free_port(), free_port()
         api_process = run(api, {"MNIST_PORT": str(api_port)}, folder / "page_api.log")
         environment = {
             "MNIST_PAGE_PORT": str(port),

@@ -10,6 +10,7 @@ import bundle
 import roots
 import try_container
 from asking import Row
+from cold_start import free_port
 
 DEPLOY = asking.ROOT / "deploy"
 
@@ -31,7 +32,7 @@ def prepare_google(folder: Path, tools: Path) -> Callable[[], Row]:
     code, home, size = in_venv("google_cloud", folder)
 
     def measured() -> Row:
-        port = asking.free_port()
+        port = free_port()
         words = ["python", str(home / "bin" / "functions-framework"), "--target", "read"]
         command = [*alone(home, f"PORT={port}", "HOST=127.0.0.1"), *words]
 
@@ -78,7 +79,7 @@ def prepare_azure(folder: Path, tools: Path) -> Callable[[], Row]:
     code, home, size = in_venv("azure_functions", folder)
 
     def measured() -> Row:
-        port = asking.free_port()
+        port = free_port()
         command = [*alone(home), "python", "-c", AZURE_HOST, str(port)]
 
         def launch(log: Path) -> "subprocess.Popen[bytes]":
@@ -97,7 +98,7 @@ def prepare_space(folder: Path, tools: Path) -> Callable[[], Row]:
     code, home, size = in_venv("hugging_face", folder)
 
     def measured() -> Row:
-        port = asking.free_port()
+        port = free_port()
         command = [*alone(home, f"MNIST_PAGE_PORT={port}", "HOME=/tmp"), "python", "app.py"]
 
         def launch(log: Path) -> "subprocess.Popen[bytes]":
@@ -117,7 +118,7 @@ def prepare_cerebrium(folder: Path, tools: Path) -> Callable[[], Row]:
     root = roots.build(asking.ROOT / runtime["dockerfile_path"], folder)
 
     def measured() -> Row:
-        port = asking.free_port()
+        port = free_port()
         wanted = [runtime["port"], runtime["healthcheck_endpoint"], runtime["readycheck_endpoint"]]
         if wanted != [int(root.image.environment["MNIST_PORT"]), "/healthz", "/readyz"]:
             return Row("Cerebrium", note=f"{wanted} are not the image's", wrong=True)

@@ -13,6 +13,7 @@ import roots
 import try_container
 import yaml
 from asking import Row
+from cold_start import free_port
 from hundred import Picture
 
 FOLDER = asking.ROOT / "deploy" / "kubernetes"
@@ -79,7 +80,7 @@ def prepare_kserve(folder: Path, tools: Path) -> Callable[[], Row]:
     root = roots.build(try_container.FOLDER / "Dockerfile.api", folder)
 
     def measured() -> Row:
-        port = asking.free_port()
+        port = free_port()
         environment = {each["name"]: each["value"] for each in container["env"]}
 
         def launch(log: Path) -> "subprocess.Popen[bytes]":
