@@ -125,7 +125,8 @@ class Preset:
     fresh: float = 0.0  # share of a batch that is MNIST, bent anew, in place of the pool's
     last: bool = False  # keep the last epoch, not the best on validation: it is to be averaged
     start: str | None = None  # of the teachers: the model whose weights are gone on from
-    teachers: tuple[str, ...] = ()  # in models/checkpoints/teachers: whose answers are learnt
+    # Whose answers are learnt: models in models/checkpoints/teachers, or the shipped one.
+    teachers: tuple[str, ...] = ()
     taught: float = 0.7  # share of an answer that the teachers give; the label gives the rest
     smoothed: float = 0.02  # share of an answer spread over all digits, where no teacher knows
     doubt: float = 0.2  # weight of "it could be any digit" for no digit (Hendrycks et al. 2019)
@@ -209,6 +210,19 @@ PRESETS = {
         start="mixed",
         teachers=("standard", "wide", "broad"),
         taught=0.3,
+        smoothed=0.0,
+        doubt=0.05,
+    ),
+    # For a microcontroller: what the shipped model knows, in less than 100 kB of 8-bit numbers.
+    "tiny": Preset(
+        (16, 32, 40, 56, 64),
+        30,
+        VARIED,
+        dropout=0.1,
+        pool=LATER_POOL,
+        fresh=0.6875,
+        teachers=(MODEL_PATH.stem,),
+        taught=0.5,
         smoothed=0.0,
         doubt=0.05,
     ),

@@ -47,7 +47,7 @@ def lessons_for(preset: config.Preset, train: Split, folder: Path, teachers: Pat
             len(train) // preset.batch_size,
             f"{len(train)} images",
         )
-    found = [Classifier.load(teachers / f"{name}.keras", KERAS) for name in preset.teachers]
+    found = [Classifier.load(_teacher(name, teachers), KERAS) for name in preset.teachers]
     pool = training_pool.build(preset.pool, train, folder)
     answers = answers_to(pool, found, folder, preset)
     if preset.fresh:
@@ -58,6 +58,12 @@ def lessons_for(preset: config.Preset, train: Split, folder: Path, teachers: Pat
         steps,
         f"a pool of {len(pool)} images, taught by {[teacher.version for teacher in found]}",
     )
+
+
+def _teacher(name: str, folder: Path) -> Path:
+    """Return a teacher's model file: the shipped one by its name, any other in the folder."""
+    shipped = config.MODEL_PATH
+    return shipped if name == shipped.stem else folder / f"{name}.keras"
 
 
 def fresh_lessons(
