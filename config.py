@@ -153,82 +153,75 @@ LATER_POOL = PoolRecipe(
     bent=0, sheets=80_000, strokes=60_000, none=110_000, augmentation=VARIED, seed=2
 )
 
+STANDARD = Preset((32, 48, 64, 96, 96), 45, STRONG, weight_decay=2e-2)
+BROAD = replace(
+    STANDARD,
+    filters=(32, 56, 80, 128, 128),
+    epochs=64,
+    pool=POOL,
+    parts=8,
+    teachers=("standard", "wide", "pooled"),
+)
+MIXED = replace(
+    BROAD,
+    epochs=15,
+    augmentation=VARIED,
+    learning_rate=1.5e-3,
+    pool=LATER_POOL,
+    parts=1,
+    fresh=0.5625,
+    last=True,
+    start="broad",
+    teachers=("standard", "wide", "broad"),
+)
+
+BEST = replace(
+    MIXED,
+    epochs=6,
+    learning_rate=1e-3,
+    fresh=0.6875,
+    start="mixed",
+    taught=0.3,
+    smoothed=0.0,
+    doubt=0.05,
+)
+TINY = replace(
+    BEST,
+    filters=(16, 32, 40, 56, 64),
+    epochs=30,
+    learning_rate=3e-3,
+    weight_decay=1e-2,
+    dropout=0.1,
+    last=False,
+    start=None,
+    teachers=(MODEL_PATH.stem,),
+    taught=0.5,
+)
+
 PRESETS = {
     # Seconds: proves that the path works, says nothing about accuracy.
     "smoke": Preset((8, 16, 16, 16, 16), 3, MILD, train_images=2_000),
     # The default: a few minutes on two cores, at least 99.4% on the test set.
     "quick": Preset((16, 32, 32, 64, 64), 7, MILD, dropout=0.1),
     # At least 99.6% on the test set, and other people's pens: a teacher of `best`.
-    "standard": Preset((32, 48, 64, 96, 96), 45, STRONG, weight_decay=2e-2),
+    "standard": STANDARD,
     # Two more teachers: a wider network, and one that has seen all that a reader meets.
-    "wide": Preset((32, 64, 96, 128, 128), 20, STRONG, weight_decay=2e-2, seed=2),
-    "pooled": Preset(
-        (32, 48, 64, 96, 96),
-        16,
-        STRONG,
-        weight_decay=2e-2,
-        seed=3,
-        pool=POOL,
-        parts=8,
-        teachers=("standard", "wide"),
+    "wide": replace(STANDARD, filters=(32, 64, 96, 128, 128), epochs=20, seed=2),
+    "pooled": replace(
+        STANDARD, epochs=16, seed=3, pool=POOL, parts=8, teachers=("standard", "wide")
     ),
     # What the shipped model begins with: that pool, and what three teachers say of it.
-    "broad": Preset(
-        (32, 56, 80, 128, 128),
-        64,
-        STRONG,
-        weight_decay=2e-2,
-        pool=POOL,
-        parts=8,
-        teachers=("standard", "wide", "pooled"),
-    ),
+    "broad": BROAD,
     # MNIST bent anew in every epoch, beside pictures that `broad` has not seen; three runs, of
     # seeds 1 to 3, are averaged.
-    "mixed": Preset(
-        (32, 56, 80, 128, 128),
-        15,
-        VARIED,
-        learning_rate=1.5e-3,
-        weight_decay=2e-2,
-        pool=LATER_POOL,
-        fresh=0.5625,
-        last=True,
-        start="broad",
-        teachers=("standard", "wide", "broad"),
-    ),
+    "mixed": MIXED,
     # The shipped model, again the average of three: the labels count for more, and what is no
     # digit is the eleventh logit's business alone.
-    "best": Preset(
-        (32, 56, 80, 128, 128),
-        6,
-        VARIED,
-        learning_rate=1e-3,
-        weight_decay=2e-2,
-        pool=LATER_POOL,
-        fresh=0.6875,
-        last=True,
-        start="mixed",
-        teachers=("standard", "wide", "broad"),
-        taught=0.3,
-        smoothed=0.0,
-        doubt=0.05,
-    ),
+    "best": BEST,
     # For a microcontroller: what the shipped model knows, in less than 100 kB of 8-bit numbers.
-    "tiny": Preset(
-        (16, 32, 40, 56, 64),
-        30,
-        VARIED,
-        dropout=0.1,
-        pool=LATER_POOL,
-        fresh=0.6875,
-        teachers=(MODEL_PATH.stem,),
-        taught=0.5,
-        smoothed=0.0,
-        doubt=0.05,
-    ),
+    "tiny": TINY,
 }
 DEFAULT_PRESET = "quick"
-
 
 CORES = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
