@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 import config
+import presets
 
 SIZE = config.IMAGE_SIZE
 CENTRE = (SIZE - 1) / 2
@@ -45,7 +46,7 @@ class Draws:
 def training_batches(
     images: np.ndarray,
     labels: np.ndarray,
-    preset: config.Preset,
+    preset: presets.Preset,
     first_epoch: int = 0,
 ) -> tf.data.Dataset:
     """Return batches of augmented images from `first_epoch` to the preset's last, in order.
@@ -80,7 +81,7 @@ def training_batches(
 
 
 def augment(
-    images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, amount: config.Augmentation
+    images: tf.Tensor, labels: tf.Tensor, seed: tf.Tensor, amount: presets.Augmentation
 ) -> tf.Tensor:
     """Bend a batch of images (N, 28, 28, 1) in [0, 1], by at most `amount`; same shape and range.
 
@@ -99,7 +100,7 @@ def augment(
     return tf.clip_by_value(images, 0.0, 1.0)
 
 
-def _field(draws: Draws, amount: config.Augmentation) -> tf.Tensor:
+def _field(draws: Draws, amount: presets.Augmentation) -> tf.Tensor:
     """Return where each pixel is read from, (N, 28, 28, 2) as x, y in pixels of the source."""
     axis = tf.range(SIZE, dtype=tf.float32) - CENTRE
     x, y = axis[None, None, :], axis[None, :, None]

@@ -13,13 +13,14 @@ import numpy as np
 
 import config
 import metrics
+import presets
 import training_pool
 from load_mnist_local import Split
 from training_loop import predict_logits
 
 MOST_REJECTED = 0.0025  # share of the validation digits as they are that `is_digit` may turn away
 MOST_REJECTED_PICTURES = 0.02  # likewise, of those composed into pictures or written anew
-PICTURES = config.PoolRecipe(0, 4_000, 2_000, 6_000, config.STRONG, seed=1_000_001)
+PICTURES = presets.PoolRecipe(0, 4_000, 2_000, 6_000, presets.STRONG, seed=1_000_001)
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Calibration:
 
 
 def calibrate(
-    network: keras.Model, preset: config.Preset, validation: Split, folder: Path
+    network: keras.Model, preset: presets.Preset, validation: Split, folder: Path
 ) -> Calibration:
     """Choose temperature and threshold of a network (to logits) on the validation split.
 

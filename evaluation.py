@@ -14,18 +14,19 @@ import metrics
 import model_files
 import plot_words
 import plots
+import presets
 import training_pool
 import trust_plots
 from classifier import Classifier
 from load_mnist_local import Mnist, Split
 from outputs import Outputs
 
-PICTURES = config.PoolRecipe(
+PICTURES = presets.PoolRecipe(
     bent=0,
     sheets=1_000,
     strokes=0,
     none=1_000,
-    augmentation=config.Augmentation(),
+    augmentation=presets.Augmentation(),
     seed=2_000_003,
 )
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
-import config
 import evaluation
 import keras_runtime
 import litert_runtime
 import model_files
 import onnx_runtime
 import parity
+import presets
 import quiet
 import training_pool
 from classifier import Classifier
@@ -32,8 +32,8 @@ from outputs import Outputs, Predict
 
 # The ranges of whole numbers are found by training images as they are, on paper, and of no digit:
 # by digits alone, `is_digit` could never be small.
-REPRESENTATIVE = config.PoolRecipe(
-    bent=0, sheets=200, strokes=0, none=300, augmentation=config.Augmentation(), seed=3_000_017
+REPRESENTATIVE = presets.PoolRecipe(
+    bent=0, sheets=200, strokes=0, none=300, augmentation=presets.Augmentation(), seed=3_000_017
 )
 PLAIN = 500  # training images as they are, beside those
 # Pictures of no digit by which `is_digit` is compared, made of the validation split's.
@@ -84,7 +84,7 @@ class Source:
         return np.concatenate([plain, _composed(REPRESENTATIVE, self.mnist.train)])
 
 
-def _composed(recipe: config.PoolRecipe, digits: Split) -> np.ndarray:
+def _composed(recipe: presets.PoolRecipe, digits: Split) -> np.ndarray:
     with tempfile.TemporaryDirectory() as scratch:
         return training_pool.build(recipe, digits, Path(scratch)).images[..., None] / np.float32(
             255

@@ -16,6 +16,7 @@ import tensorflow as tf
 
 import augment
 import config
+import presets
 import training_pool
 import utils
 from classifier import KERAS, Classifier
@@ -35,7 +36,7 @@ class Lessons:
     source: str
 
 
-def lessons_for(preset: config.Preset, train: Split, folder: Path, teachers: Path) -> Lessons:
+def lessons_for(preset: presets.Preset, train: Split, folder: Path, teachers: Path) -> Lessons:
     """Return the lessons of a preset from the training split.
 
     folder: where the pool is kept; teachers: where the teachers' model files are. Raises
@@ -67,7 +68,7 @@ def _teacher(name: str, folder: Path) -> Path:
 
 
 def fresh_lessons(
-    preset: config.Preset,
+    preset: presets.Preset,
     train: Split,
     pool: Pool,
     answers: np.ndarray,
@@ -117,7 +118,7 @@ def _taught(images: np.ndarray, teachers: list[Classifier]) -> np.ndarray:
 
 
 def answers_to(
-    pool: Pool, teachers: list[Classifier], folder: Path, preset: config.Preset
+    pool: Pool, teachers: list[Classifier], folder: Path, preset: presets.Preset
 ) -> np.ndarray:
     """Return the answers (N, 11) float32 to be learnt: ten shares, and whether it is one digit.
 
@@ -156,7 +157,7 @@ def _said(teacher: Classifier, pool: Pool, chosen: np.ndarray, folder: Path) -> 
 
 
 def pool_batches(
-    pool: Pool, answers: np.ndarray, preset: config.Preset, steps: int, first_epoch: int
+    pool: Pool, answers: np.ndarray, preset: presets.Preset, steps: int, first_epoch: int
 ) -> tf.data.Dataset:
     """Return batches of images (B, 28, 28, 1) and answers (B, 11) from `first_epoch` to the last.
 

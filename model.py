@@ -7,6 +7,7 @@ with Keras, with no code of this project.
 from typing import TYPE_CHECKING
 
 import config
+import presets
 
 if TYPE_CHECKING:
     import keras
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 DIGITNESS_UNITS = 64
 
 
-def build_model(preset: config.Preset) -> "keras.Model":
+def build_model(preset: presets.Preset) -> "keras.Model":
     """Build the untrained network: images (N, 28, 28, 1) in [0, 1] to logits (N, 10).
 
     With a pool that holds pictures of no digit there is an eleventh logit: is this one digit?

@@ -25,6 +25,7 @@ import config
 import evaluation
 import litert_runtime
 import model_files
+import presets
 import quiet
 from classifier import Classifier
 from keras_runtime import load_network, traced
@@ -42,7 +43,9 @@ PACKAGES = ("tensorflow", "keras", "numpy")
 def _build_parser(settings: config.Settings) -> cli.Parser:
     parser = cli.parser("train_model.py", "Train the digit classifier and write its model file.")
     add = parser.add_argument
-    add("--preset", choices=list(config.PRESETS), default=config.DEFAULT_PRESET, help="the recipe")
+    add(
+        "--preset", choices=list(presets.PRESETS), default=presets.DEFAULT_PRESET, help="the recipe"
+    )
     add(
         "--seed",
         type=int,
@@ -99,7 +102,7 @@ def _train(args: Namespace, mnist: Mnist) -> int:
     from lessons import lessons_for
     from model import multiply_adds, with_probabilities
 
-    preset = config.PRESETS[args.preset]
+    preset = presets.PRESETS[args.preset]
     run = args.preset if args.seed is None else f"{args.preset}-{args.seed}"
     if args.seed is not None:
         preset = replace(preset, seed=args.seed)
@@ -145,7 +148,7 @@ def _train(args: Namespace, mnist: Mnist) -> int:
 
 
 def _learnt(
-    args: Namespace, preset: config.Preset, lessons: "Lessons", validation: Split, folder: Path
+    args: Namespace, preset: presets.Preset, lessons: "Lessons", validation: Split, folder: Path
 ) -> tuple["keras.Model", dict[str, Any]]:
     """Train, and return the network of the best epoch and what the card says of the run."""
     import training_loop
@@ -158,7 +161,7 @@ def _learnt(
 
 
 def _averaged(
-    files: list[Path], preset: config.Preset, lessons: "Lessons"
+    files: list[Path], preset: presets.Preset, lessons: "Lessons"
 ) -> tuple["keras.Model", dict[str, Any]]:
     """Average finished runs, and return the network and what the card says of them.
 
@@ -190,7 +193,7 @@ def _save(network: "keras.Model", file: Path) -> None:
     network.save(file)
 
 
-def describe_run(name: str, preset: config.Preset, progress: "Progress") -> dict[str, Any]:
+def describe_run(name: str, preset: presets.Preset, progress: "Progress") -> dict[str, Any]:
     """Return what a card says of the training run: recipe, time, machine, packages, history."""
     return {
         **_described_machine(),

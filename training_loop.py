@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 import config
 import metrics
+import presets
 from lessons import Lessons, taught_loss
 from load_mnist_local import Split
 from model import build_model, take_weights
@@ -42,7 +43,7 @@ class Progress:
 
 
 def train(
-    preset: config.Preset,
+    preset: presets.Preset,
     lessons: Lessons,
     validation: Split,
     checkpoint_dir: Path,
@@ -84,7 +85,7 @@ def train(
     return checkpoints.best(), progress
 
 
-def compile_for(network: keras.Model, preset: config.Preset, steps_an_epoch: int) -> None:
+def compile_for(network: keras.Model, preset: presets.Preset, steps_an_epoch: int) -> None:
     """Give the network its loss, and AdamW (Loshchilov and Hutter 2019) on one cosine cycle."""
     steps = preset.epochs * steps_an_epoch
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -180,7 +181,7 @@ class Watch(keras.callbacks.Callback):
 
     def __init__(
         self,
-        preset: config.Preset,
+        preset: presets.Preset,
         steps: int,
         validation: Split,
         progress: Progress,

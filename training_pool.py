@@ -20,6 +20,7 @@ from tqdm import tqdm
 import config
 import negatives
 import paper
+import presets
 import strokes
 import utils
 from enhanced import NoInk
@@ -49,7 +50,7 @@ class Job:
     """One shard to be made: images of one kind, counted from `number` * SHARD."""
 
     folder: Path
-    recipe: config.PoolRecipe
+    recipe: presets.PoolRecipe
     kind: str
     number: int
     size: int
@@ -63,7 +64,7 @@ class Job:
         return np.random.default_rng((self.recipe.seed, KINDS.index(self.kind), self.number, use))
 
 
-def build(recipe: config.PoolRecipe, digits: Split, folder: Path) -> Pool:
+def build(recipe: presets.PoolRecipe, digits: Split, folder: Path) -> Pool:
     """Make what of the recipe's pool is not yet in `folder`, and return all of it.
 
     digits: the split that MNIST's digits are taken from. Shows progress.
@@ -91,7 +92,7 @@ def build(recipe: config.PoolRecipe, digits: Split, folder: Path) -> Pool:
     return Pool(whole["image"], whole["label"], kinds.astype(np.int8))
 
 
-def _key(recipe: config.PoolRecipe, source: np.ndarray) -> str:
+def _key(recipe: presets.PoolRecipe, source: np.ndarray) -> str:
     """Return a name for all that decides what is in a shard, except this project's code."""
     said = repr((recipe.augmentation, recipe.seed)).encode() + source.tobytes()
     return hashlib.sha256(said).hexdigest()[:12]
@@ -119,7 +120,7 @@ def _drawn(source: np.ndarray, job: Job) -> np.ndarray:
         if job.kind == "sheets":  # the sheet does the rest
             amount = replace(amount, rough=0.0, shift=0.0, thickness=amount.thickness / 2)
         elif job.number % 3 == 0:  # MNIST's own kind of digit must not become a rarity
-            amount = config.MILD
+            amount = presets.MILD
         seed = tf.constant(job.generator(0).integers(0, 2**31 - 1, 2), tf.int32)
         images = tf.constant(chosen["image"][..., None].astype(np.float32) / 255)
         bent = augment.augment(images, tf.constant(chosen["label"], tf.int32), seed, amount)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import config
+import presets
 import quiet
-from config import MILD, STRONG, Augmentation
 from load_mnist_local import Mnist
+from presets import MILD, STRONG, Augmentation
 
 NOTHING = Augmentation()
 # Each amount alone, so that none hides behind another.
@@ -127,11 +127,11 @@ def test_strokes_are_added_to_ones_and_sevens_only_and_the_digit_is_centred_anew
         assert np.abs(centre - 14).max() < 0.1
 
 
-PRESET = config.Preset((8, 8, 8, 8, 8), epochs=4, augmentation=MILD, batch_size=16, seed=5)
+PRESET = presets.Preset((8, 8, 8, 8, 8), epochs=4, augmentation=MILD, batch_size=16, seed=5)
 
 
 def batches(
-    room: ModuleType, images: np.ndarray, labels: np.ndarray, preset: config.Preset, first: int = 0
+    room: ModuleType, images: np.ndarray, labels: np.ndarray, preset: presets.Preset, first: int = 0
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     return list(room.training_batches(images, labels, preset, first).as_numpy_iterator())
 

@@ -10,18 +10,19 @@ import pytest
 
 import config
 import model_files
+import presets
 import quiet
 from classifier import Classifier
 from load_mnist_local import Mnist, Split
 
 pytestmark = pytest.mark.slow
 PRESET = replace(
-    config.PRESETS["best"],
+    presets.PRESETS["best"],
     filters=(8, 16, 16, 16, 16),
     epochs=12,
     batch_size=32,
     parts=2,
-    pool=config.PoolRecipe(3000, 60, 60, 300, config.MILD),
+    pool=presets.PoolRecipe(3000, 60, 60, 300, presets.MILD),
     teachers=("shipped",),
     fresh=0.0,
     start=None,
@@ -101,7 +102,7 @@ def test_a_preset_without_a_pool_has_a_temperature_only(
 ) -> None:
     from model import build_model
 
-    preset = config.PRESETS["smoke"]
+    preset = presets.PRESETS["smoke"]
     found = calibration.calibrate(build_model(preset), preset, mnist.validation, tmp_path)
     assert found.temperature > 0
     assert found.figures == {}
@@ -141,4 +142,4 @@ def test_a_network_takes_the_weights_of_a_finished_model(
         predict_logits(network, images), predict_logits(trained["network"], images), atol=1e-5
     )
     with pytest.raises(ValueError, match="shape"):
-        take_weights(build_model(config.PRESETS["best"]), trained["network"])
+        take_weights(build_model(presets.PRESETS["best"]), trained["network"])

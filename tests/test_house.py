@@ -14,8 +14,8 @@ from conftest import ROOT
 # A room may import rooms of lower levels only. A new room is given its level here.
 LEVELS = (
     ("config", "containers", "image_filters", "letters", "outputs", "quiet", "strokes"),
-    ("cli", "decoding", "ink_parts", "metrics", "model", "model_files", "negatives"),
-    ("flat_paper", "keras_runtime", "onnx_runtime"),
+    ("cli", "decoding", "ink_parts", "metrics", "model_files", "negatives", "presets"),
+    ("flat_paper", "keras_runtime", "model", "onnx_runtime"),
     ("enhanced", "litert_runtime"),
     ("utils", "classifier"),
     ("load_mnist_local", "answers", "attribution", "paper", "picture_sets", "plot_words", "plots"),
@@ -32,6 +32,7 @@ LEVELS = (
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 TRAINING = {
+    "presets",
     "augment",
     "letters",
     "strokes",

@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 
 import config
+import model_files
+import presets
 import quiet
 from classifier import Classifier
-from load_mnist_local import Mnist
+from load_mnist_local import Mnist, Split
 from training_pool import NO_DIGIT, Pool
 
 PRESET = replace(
-    config.PRESETS["best"],
+    presets.PRESETS["best"],
     batch_size=8,
     epochs=4,
     parts=2,
-    pool=config.PoolRecipe(1, 1, 1, 1, config.MILD),
+    pool=presets.PoolRecipe(1, 1, 1, 1, presets.MILD),
     taught=0.7,
     doubt=0.2,
 )
@@ -144,4 +146,15 @@ def test_bent_digits_are_answered_by_those_who_learnt_from_them_alone(
 
 def test_a_missing_teacher_is_named(room: ModuleType, mnist: Mnist, tmp_path: Path) -> None:
     with pytest.raises(config.ReaderError, match=r"standard\.keras"):
-        room.lessons_for(config.PRESETS["best"], mnist.train, tmp_path, tmp_path)
+        room.lessons_for(presets.PRESETS["best"], mnist.train, tmp_path, tmp_path)
+
+
+@pytest.mark.slow
+def test_the_shipped_model_teaches_the_small_one(
+    room: ModuleType, mnist: Mnist, tmp_path: Path
+) -> None:
+    few = presets.PoolRecipe(bent=0, sheets=4, strokes=4, none=4, augmentation=presets.MILD)
+    preset = replace(presets.PRESETS["tiny"], pool=few, batch_size=8)
+    digits = Split(mnist.train.images[:32], mnist.train.labels[:32])
+    lessons = room.lessons_for(preset, digits, tmp_path, tmp_path / "no-teachers")
+    assert model_files.read_card(config.MODEL_PATH)["sha256"][:12] in lessons.source

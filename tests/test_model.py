@@ -11,6 +11,7 @@ import pytest
 
 import config
 import metrics
+import presets
 import quiet
 from load_mnist_local import Mnist
 
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
     import keras
 
 MOST_MULTIPLY_ADDS = 15_000_000
-TEACHERS = {name for preset in config.PRESETS.values() for name in preset.teachers}
-SERVED = [name for name in config.PRESETS if name not in TEACHERS]
-WITH_DIGITNESS = [name for name, preset in config.PRESETS.items() if preset.pool]
+TEACHERS = {name for preset in presets.PRESETS.values() for name in preset.teachers}
+SERVED = [name for name in presets.PRESETS if name not in TEACHERS]
+WITH_DIGITNESS = [name for name, preset in presets.PRESETS.items() if preset.pool]
 
 
-@pytest.fixture(scope="module", params=config.PRESETS)
+@pytest.fixture(scope="module", params=presets.PRESETS)
 def network(request: pytest.FixtureRequest) -> "keras.Model":
     quiet.import_tensorflow()
     import model
 
-    return model.build_model(config.PRESETS[request.param])
+    return model.build_model(presets.PRESETS[request.param])
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def test_some_presets_have_an_eleventh_logit() -> None:
     from model import build_model
 
     assert WITH_DIGITNESS
-    for name, preset in config.PRESETS.items():
+    for name, preset in presets.PRESETS.items():
         assert build_model(preset).output_shape[-1] == 10 + (name in WITH_DIGITNESS)
 
 
@@ -54,14 +55,14 @@ def test_some_presets_have_an_eleventh_logit() -> None:
 def test_every_preset_that_is_served_is_compact(name: str) -> None:
     from model import build_model, multiply_adds
 
-    assert 0 < multiply_adds(build_model(config.PRESETS[name])) <= MOST_MULTIPLY_ADDS
+    assert 0 < multiply_adds(build_model(presets.PRESETS[name])) <= MOST_MULTIPLY_ADDS
 
 
 def test_multiply_adds_are_counted_as_by_hand() -> None:
     quiet.import_tensorflow()
     from model import build_model, multiply_adds
 
-    network = build_model(config.Preset((2, 3, 4, 5, 6), 1, config.MILD))
+    network = build_model(presets.Preset((2, 3, 4, 5, 6), 1, presets.MILD))
     by_hand = (
         24 * 24 * 25 * 2  # 5x5 on 28x28
         + 12 * 12 * 9 * (2 * 3 + 3 * 4)  # pooled, 3x3 twice
@@ -119,7 +120,7 @@ def test_keras_alone_reads_saved_networks_and_the_shipped_model(
     from model import build_model, with_probabilities
 
     expected = {}
-    for name, preset in config.PRESETS.items():
+    for name, preset in presets.PRESETS.items():
         finished = with_probabilities(build_model(preset), 1.3)
         finished.save(tmp_path / f"{name}.keras")
         said = finished.predict(images, verbose=0)

@@ -15,6 +15,7 @@ from PIL import Image
 
 import config
 import model_files
+import presets
 from classifier import Classifier
 from keras_runtime import load_network
 from load_mnist_local import Mnist
@@ -61,7 +62,7 @@ def test_a_run_leaves_a_model_its_card_and_plots(trained: tuple[Path, str]) -> N
     folder, printed = trained
     card = card_of(folder)
     assert card["preset"] == "smoke"
-    assert card["epochs"] == config.PRESETS["smoke"].epochs == len(card["history"]["loss"])
+    assert card["epochs"] == presets.PRESETS["smoke"].epochs == len(card["history"]["loss"])
     assert card["test"]["images"] == 10_000
     assert card["validation"]["images"] == 5_000
     assert card["temperature"] > 0
@@ -102,7 +103,7 @@ def test_killed_and_resumed_ends_like_an_uninterrupted_run(
     resumed = train(tmp_path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
     epochs = re.findall(r"^epoch (\d+)/", resumed.stdout, re.MULTILINE)
-    assert epochs == [str(e) for e in range(2, config.PRESETS["smoke"].epochs + 1)]
+    assert epochs == [str(e) for e in range(2, presets.PRESETS["smoke"].epochs + 1)]
     whole, broken = card_of(trained[0]), card_of(tmp_path)
     # Same images, order and learning rates: only the order of floating-point sums differs.
     assert broken["history"]["loss"] == pytest.approx(whole["history"]["loss"], abs=0.002)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import config
+import presets
 import quiet
 import training_pool
 from load_mnist_local import Mnist, Split
 
-RECIPE = config.PoolRecipe(bent=20, sheets=12, strokes=12, none=12, augmentation=config.STRONG)
+RECIPE = presets.PoolRecipe(bent=20, sheets=12, strokes=12, none=12, augmentation=presets.STRONG)
 pytestmark = pytest.mark.slow
 
 
