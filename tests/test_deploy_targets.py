@@ -170,12 +170,12 @@ def test_the_runtime_api_hands_an_event_on_and_its_answer_back(kind: str) -> Non
 
 def test_the_table_has_a_row_for_what_cannot_run() -> None:
     rows = [
-        asking.Row("one", True, 100, 0.5, 80.4, 120.2, "here").cells(),
+        asking.Row("one", True, 100, 0.5, 80.4, 120.2, "here", rate=1234.5, cost=0.123).cells(),
         asking.Row("two", note="a|b").cells(),
     ]
     lines = all_targets.table(rows).splitlines()
-    assert lines[2] == "| one | yes | 100 | 0.50 s | 80 MB | 120 MB | here |"
-    assert lines[3] == "| two | no | - | - | - | - | a\\|b |"
+    assert lines[2] == "| one | yes | 100 | 0.50 s | 80 MB | 120 MB | 1,234 | $0.12 | here |"
+    assert lines[3] == "| two | no | - | - | - | - | - | - | a\\|b |"
 
 
 def test_the_hundred_pictures_are_the_same_every_time() -> None:

@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hundred
+import pace
+from cost import of_a_million, prices
 from hundred import Picture
+from process_tree import end, memory_mb
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(ROOT / "benchmarks"))
-from process_tree import end, memory_mb  # noqa: E402
-
 PATIENCE = 120  # seconds in which a target must give its first right answer
 FIRST = Picture((ROOT / "tests" / "pictures" / "eight.png").read_bytes(), "image/png", 8)
 Ask = Callable[[Picture], int]  # raises OSError or ValueError while the target does not answer
@@ -30,7 +29,7 @@ class Row:
 
     memory: MB of its processes after the pictures, what they share counted once. size: MB on
     disk, without the system's and Python's own files. note: what else was tried, or the reason
-    for which a figure is missing.
+    for which a figure is missing. rate: right answers a second. cost: dollars of a million.
     """
 
     target: str
@@ -41,6 +40,8 @@ class Row:
     size: float | None = None
     note: str = ""
     wrong: bool = False  # whether it should have run here, and did not as it should
+    rate: float | None = None
+    cost: float | None = None
 
     def cells(self) -> list[str]:
         """Return the row as the table shows it."""
@@ -49,6 +50,8 @@ class Row:
             "-" if self.cold is None else f"{self.cold:.2f} s",
             "-" if self.memory is None else f"{self.memory:.0f} MB",
             "-" if self.size is None else f"{self.size:.0f} MB",
+            "-" if self.rate is None else f"{self.rate:,.0f}",
+            "-" if self.cost is None else f"${self.cost:.2f}",
         )
         return [self.target, "yes" if self.started else "no", *numbers, self.note]
 
@@ -105,11 +108,14 @@ def measure(
     size: float | None = None,
     note: str = "",
     check: Callable[[], str] | None = None,
+    price: str = "machine",
+    hurry: Callable[[], pace.Pace | None] | None = None,
 ) -> Row:
     """Start a target, ask it the pictures, end it with all that it has started.
 
     launch: starts it, its output into the file that is given. check: tries more of it while it
-    runs, and returns what is wrong, or nothing.
+    runs, and returns what is wrong, or nothing. price: by whose prices its cost is worked out.
+    hurry: loads it, and returns how it kept up (by default, and if it returns None: by threads).
     """
     before, begun = memory_mb(os.getpid())[0], time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -119,13 +125,18 @@ def measure(
             if not _answers(process, ask):
                 return Row(target, note=f"no answer: {_last_line(log)}", size=size, wrong=True)
             cold = time.perf_counter() - begun
+            begun = time.perf_counter()
             right = sum(_right(ask, picture) for picture in hundred.pictures())
+            alone = (time.perf_counter() - begun) / len(hundred.pictures())
             memory = memory_mb(os.getpid())[0] - before
             fault = check() if check else ""
+            kept = (hurry and hurry()) or pace.by_callers(lambda picture: _right(ask, picture))
         finally:
             end(process, os.getpid())
     bad = bool(fault) or right < len(hundred.pictures())
-    return Row(target, True, right, cold, memory, size, fault or note, bad)
+    rate = kept.rate if kept else None
+    cost = of_a_million(prices()[price], kept.core_seconds, alone) if kept else None
+    return Row(target, True, right, cold, memory, size, fault or note, bad, rate, cost)
 
 
 def _answers(process: "subprocess.Popen[bytes]", ask: Ask) -> bool:

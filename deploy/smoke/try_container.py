@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import asking
+import pace
 import roots
 from asking import Row
 from cold_start import free_port
@@ -60,7 +61,8 @@ def prepare_api(folder: Path, tools: Path) -> Callable[[], Row]:
             return health(root, environment) or (f"{paths} do not answer" if paths else "")
 
         ask = asking.by_http(port)
-        return asking.measure("container: API", launch, ask, root.size, how(), check)
+        hurry = partial(pace.by_wrk, f"http://127.0.0.1:{port}/predict")
+        return asking.measure("container: API", launch, ask, root.size, how(), check, hurry=hurry)
 
     return measured
 

@@ -3,10 +3,12 @@
 import subprocess
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import asking
 import bundle
+import pace
 import roots
 import try_container
 from asking import Row
@@ -40,7 +42,16 @@ def prepare_google(folder: Path, tools: Path) -> Callable[[], Row]:
             return asking.start(command, log, code)
 
         note = "functions-framework, listening on $PORT"
-        return asking.measure("Google Cloud Functions", launch, asking.by_http(port), size, note)
+        hurry = partial(pace.by_wrk, f"http://127.0.0.1:{port}/predict")
+        return asking.measure(
+            "Google Cloud Functions",
+            launch,
+            asking.by_http(port),
+            size,
+            note,
+            price="google_cloud",
+            hurry=hurry,
+        )
 
     return measured
 
@@ -88,7 +99,8 @@ def prepare_azure(folder: Path, tools: Path) -> Callable[[], Row]:
         note = (
             "the registered function, called with azure-functions' requests; the host is not here"
         )
-        return asking.measure("Azure Functions", launch, asking.by_http(port), size, note)
+        ask = asking.by_http(port)
+        return asking.measure("Azure Functions", launch, ask, size, note, price="azure_functions")
 
     return measured
 
@@ -106,7 +118,7 @@ def prepare_space(folder: Path, tools: Path) -> Callable[[], Row]:
 
         ask = try_container.by_gradio(port)
         note = "app.py, asked by gradio_client"
-        return asking.measure("Hugging Face Space", launch, ask, size, note)
+        return asking.measure("Hugging Face Space", launch, ask, size, note, price="hugging_face")
 
     return measured
 
@@ -127,6 +139,9 @@ def prepare_cerebrium(folder: Path, tools: Path) -> Callable[[], Row]:
             return try_container.run(root, {"MNIST_PORT": str(port)}, log)
 
         note = "the API's image, which cerebrium.toml names; its own builder is not here"
-        return asking.measure("Cerebrium", launch, asking.by_http(port), root.size, note)
+        ask, hurry = asking.by_http(port), partial(pace.by_wrk, f"http://127.0.0.1:{port}/predict")
+        return asking.measure(
+            "Cerebrium", launch, ask, root.size, note, price="cerebrium", hurry=hurry
+        )
 
     return measured

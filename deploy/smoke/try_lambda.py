@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import asking
@@ -54,7 +55,8 @@ def measured(name: str, size: float, command: Callable[[str], list[str]], folder
 
     try:
         ask = by_event(runtime)
-        return asking.measure(name, launch, ask, size, NOTE, lambda: faults(runtime))
+        check = partial(faults, runtime)
+        return asking.measure(name, launch, ask, size, NOTE, check, price="aws_lambda")
     finally:
         runtime.close()
 
