@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint requirements.lock
 MODEL := models/mnist_cnn.keras
+TINY := models/mnist_tiny.keras
 AXE := tests/browser/node_modules/.package-lock.json
 TEACHERS := models/checkpoints/teachers
 RUNS := models/checkpoints/runs
@@ -13,7 +14,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign evaluate export confidence figures report test test-fast test-contract deploy-test lint format bench bench-page bench-serving soak fuzz screenshots examples lock clean
+.PHONY: help setup setup-dev run api ui train campaign tiny evaluate export confidence figures report test test-fast test-contract deploy-test lint format bench bench-page bench-serving soak fuzz screenshots examples lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -80,11 +81,15 @@ $(call SEEDS,best): $(TEACHERS)/mixed.keras
 campaign: $(call SEEDS,best)  ## train the shipped model and its teachers (hours; goes on where it was stopped)
 	$(PY) train_model.py --preset best --average $^
 
+tiny: $(VENV)/ready $(MODEL)  ## train the model for microcontrollers, taught by the shipped one (15 minutes)
+	$(PY) train_model.py --preset tiny $(call RESUMED,tiny) --output $(TINY)
+
 evaluate: $(VENV)/ready  ## the shipped model's figures on validation and test set
 	$(PY) train_model.py --evaluate $(MODEL)
 
-export: $(VENV)/ready-export $(MODEL)  ## the model file as SavedModel, LiteRT (float32, float16, int8) and ONNX, in exports/
+export: $(VENV)/ready-export $(MODEL)  ## the model files as SavedModel, LiteRT (float32, float16, int8) and ONNX, in exports/
 	$(PY) export_model.py
+	$(PY) export_model.py --model $(TINY) --table exports/parity_tiny.md
 
 confidence: $(VENV)/ready  ## compare the preprocessing methods
 	$(PY) test_model_confidence.py

@@ -1,7 +1,7 @@
 """Train the digit classifier, measure it, and write the model file with its card.
 
     python train_model.py                       the quick preset, a few minutes on two cores
-    python train_model.py --preset standard     the recipe of the shipped model
+    python train_model.py --preset standard     a better one, for other people's pens too
     python train_model.py --resume              go on after an interruption
     python train_model.py --evaluate models/mnist_cnn.keras
 
