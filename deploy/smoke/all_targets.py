@@ -26,6 +26,7 @@ import try_container  # noqa: E402
 import try_functions  # noqa: E402
 import try_kubernetes  # noqa: E402
 import try_lambda  # noqa: E402
+import try_micro  # noqa: E402
 from asking import Row  # noqa: E402
 
 HOMES = roots.KEPT.parent  # ignored by git, and with its dot by linters and tests
@@ -41,6 +42,7 @@ TARGETS: dict[str, Prepare] = {
     "cerebrium": try_functions.prepare_cerebrium,
     "kubernetes": try_kubernetes.prepare_manifests,
     "kserve": try_kubernetes.prepare_kserve,
+    "microcontroller": try_micro.prepare,
 }
 HEADINGS = ["target", "started", "right of 100", "cold start", "memory", "size"]
 HEADINGS += ["requests/s", "a million", "how it ran here"]

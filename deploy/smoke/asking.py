@@ -48,12 +48,17 @@ class Row:
         numbers = (
             "-" if self.right is None else str(self.right),
             "-" if self.cold is None else f"{self.cold:.2f} s",
-            "-" if self.memory is None else f"{self.memory:.0f} MB",
-            "-" if self.size is None else f"{self.size:.0f} MB",
+            "-" if self.memory is None else _shown(self.memory),
+            "-" if self.size is None else _shown(self.size),
             "-" if self.rate is None else f"{self.rate:,.0f}",
             "-" if self.cost is None else f"${self.cost:.2f}",
         )
         return [self.target, "yes" if self.started else "no", *numbers, self.note]
+
+
+def _shown(megabytes: float) -> str:
+    """Return a size in MB, or in kB if it is less than one."""
+    return f"{megabytes:.0f} MB" if megabytes >= 1 else f"{1000 * megabytes:.0f} kB"
 
 
 def by_http(port: int, path: str = "/predict") -> Ask:
@@ -108,13 +113,14 @@ def measure(
     size: float | None = None,
     note: str = "",
     check: Callable[[], str] | None = None,
-    price: str = "machine",
+    price: str | None = "machine",
     hurry: Callable[[], pace.Pace | None] | None = None,
 ) -> Row:
     """Start a target, ask it the pictures, end it with all that it has started.
 
     launch: starts it, its output into the file that is given. check: tries more of it while it
-    runs, and returns what is wrong, or nothing. price: by whose prices its cost is worked out.
+    runs, and returns what is wrong, or nothing. price: by whose prices its cost is worked out;
+    None if it is not loaded.
     hurry: loads it, and returns how it kept up (by default, and if it returns None: by threads).
     """
     before, begun = memory_mb(os.getpid())[0], time.perf_counter()
@@ -130,12 +136,14 @@ def measure(
             alone = (time.perf_counter() - begun) / len(hundred.pictures())
             memory = memory_mb(os.getpid())[0] - before
             fault = check() if check else ""
-            kept = (hurry and hurry()) or pace.by_callers(lambda picture: _right(ask, picture))
+            kept = None
+            if price:
+                kept = (hurry and hurry()) or pace.by_callers(lambda picture: _right(ask, picture))
         finally:
             end(process, os.getpid())
     bad = bool(fault) or right < len(hundred.pictures())
     rate = kept.rate if kept else None
-    cost = of_a_million(prices()[price], kept.core_seconds, alone) if kept else None
+    cost = of_a_million(prices()[price], kept.core_seconds, alone) if kept and price else None
     return Row(target, True, right, cold, memory, size, fault or note, bad, rate, cost)
 
 
