@@ -1,0 +1,47 @@
+"""Ray, started on this machine or joined elsewhere: quiet, and telling nobody."""
+
+import logging
+import os
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+STORE = 256 * 1024 * 1024  # bytes: only counts and paths lie in Ray's shared memory
+# What a cluster's nodes get of the project, besides the packages that are installed on them.
+NOT_SENT = [".git", ".venv", "data", "docs", "exports", "models/checkpoints", "results", "tests"]
+
+
+def start(address: str | None, workers: int) -> None:
+    """Join the cluster at an address, or start Ray here with so many cores.
+
+    The workers then find this folder's modules and the project's.
+    """
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # faults are told by ours
+    paths = [str(HERE), str(ROOT), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))  # of processes started here
+    import ray
+
+    import quiet
+
+    if address:
+        folder = Path(HERE.name)
+        runtime = {
+            "working_dir": str(ROOT),
+            "excludes": NOT_SENT,
+            "env_vars": {"PYTHONPATH": f".{os.pathsep}deploy/{folder}"},
+        }
+        ray.init(address=address, runtime_env=runtime, log_to_driver=False, logging_level="ERROR")
+    else:
+        with quiet.notices_aside():  # that it has been told to be quiet
+            ray.init(
+                num_cpus=workers,
+                include_dashboard=False,
+                object_store_memory=STORE,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+            )
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
