@@ -8,7 +8,8 @@ from page.reader import Reader
 
 HERE = Path(__file__).resolve().parent
 STYLES = [
-    HERE / name for name in ("page.css", "pad/pad.css", "views.css", "batch.css", "model.css")
+    HERE / name
+    for name in ("page.css", "pad/pad.css", "answer.css", "views.css", "batch.css", "model.css")
 ]
 TITLE = "Handwritten digit reader"
 HEADER = f"<h1>{TITLE}</h1><p>Draw a digit from 0 to 9, and see what the network reads.</p>"

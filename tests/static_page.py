@@ -1,0 +1,97 @@
+"""The page that needs no server: built, served by a plain file server, and what it asks and answers."""
+
+import base64
+import functools
+import http.server
+import json
+import os
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parent.parent
+BROWSER = ROOT / "deploy" / "browser"
+sys.path.insert(0, str(BROWSER))
+NO_NODE = (
+    "NO NODE: the page without a server is not tested; it needs Node.js with npm, and the packages "
+    "of requirements-export.txt"
+)
+# Keeps in the document's element what the page asks its worker, and what comes back.
+LISTEN = """
+const Real = Worker;
+window.Worker = class extends Real {
+  constructor(...given) {
+    super(...given);
+    this.addEventListener("message", ({ data }) => {
+      if (data.answer) document.documentElement.dataset.answer = JSON.stringify(data.answer);
+    });
+  }
+  async postMessage(message, ...rest) {
+    super.postMessage(message, ...rest);
+    const bytes = new Uint8Array(await message.blob.arrayBuffer());
+    document.documentElement.dataset.asked = btoa(String.fromCharCode(...bytes));
+  }
+};
+"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """A plain file server without its lines."""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+def missing() -> str:
+    """Return what keeps the page from being built here, or nothing."""
+    import exports
+
+    there = shutil.which("node") and shutil.which("npm") and not exports.FORMS["onnx"].missing()
+    return "" if there else NO_NODE
+
+
+def needed() -> None:
+    """Skip the test where the page cannot be built, or fail it if REQUIRE_BROWSER=1."""
+    fault = missing()
+    if fault and os.environ.get("REQUIRE_BROWSER") == "1":
+        pytest.fail(fault, pytrace=False)
+    if fault:
+        pytest.skip(fault)
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[tuple[str, http.server.ThreadingHTTPServer]]:
+    """Serve a folder on 127.0.0.1; give its address and the server."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/", server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def kept(page: "Page", name: str) -> str:
+    """Return what LISTEN has kept."""
+    return page.locator("html").get_attribute(f"data-{name}") or ""
+
+
+def asked(page: "Page") -> bytes:
+    """Return the picture file that the page last asked about."""
+    return base64.b64decode(kept(page, "asked"))
+
+
+def answered(page: "Page") -> dict[str, Any]:
+    """Return the page's last answer in the words of the contract."""
+    found: dict[str, Any] = json.loads(kept(page, "answer"))
+    return found
