@@ -3,8 +3,8 @@
     python benchmarks/batch_pictures.py FOLDER COUNT         in an environment that has PyArrow
 
 Each is a training digit, moved and scaled on a sheet, dark on light or light on dark, as PNG or
-JPEG; one in twenty fills a sheet of 280x280 pixels. Its name is its number and its digit. Six tenths
-of the pictures are in Parquet files, two in zip files, one in TFRecord files, one single files.
+JPEG; one in twenty fills a sheet of 280x280 pixels. Its name is its number and its digit. Six
+tenths of them are in Parquet files, two in zip files, one in TFRecord files, one are single files.
 """
 
 import io

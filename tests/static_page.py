@@ -1,4 +1,4 @@
-"""The page that needs no server: built, served by a plain file server, and what it asks and answers."""
+"""The page that needs no server: served by a plain file server; what it asks and answers."""
 
 import base64
 import functools

@@ -131,7 +131,8 @@ def test_a_hundred_drawings_without_a_server_are_answered_as_the_api_does(
     page.context.set_offline(True)
     rng, sent = np.random.default_rng(5), []
     for number in range(DRAWINGS):
-        page.locator("[data-action=clear]").click()
+        if number:
+            page.locator("[data-action=clear]").click()
         page.locator(".page-answer .answer.nothing").wait_for()
         page.locator(".pad-brush input").fill(str(2 * int(rng.integers(14, 45))))
         middle = rng.uniform(0.42, 0.58), rng.uniform(0.42, 0.58)
@@ -141,16 +142,18 @@ def test_a_hundred_drawings_without_a_server_are_answered_as_the_api_does(
         sent.append((asked(page), answered(page)))
     page.context.close()
     right = sum(answer["digit"] == number % 10 for number, (_, answer) in enumerate(sent))
-    assert right >= DRAWINGS - 1
+    apart = []
     with api_server.running("--workers", "1") as port:
         for picture, answer in sent:
             status, wanted = api_server.ask(port, picture)
             assert status == 200
             assert answer["digit"] == wanted["digit"]
-            np.testing.assert_allclose(
-                answer["probabilities"], wanted["probabilities"], rtol=0, atol=1e-4
-            )
-            assert answer["is_digit"] == pytest.approx(wanted["is_digit"], abs=1e-4)
+            shares = np.subtract(answer["probabilities"], wanted["probabilities"])
+            apart += [*shares, answer["is_digit"] - wanted["is_digit"]]
+    largest = float(np.abs(apart).max())
+    print(f"{right} of {DRAWINGS} right; largest difference to the API {largest:.1e}")
+    assert right >= DRAWINGS - 1
+    assert largest < 1e-4
 
 
 def test_it_opens_again_without_a_connection(built: Path, browser: "Browser") -> None:

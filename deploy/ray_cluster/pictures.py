@@ -1,4 +1,4 @@
-"""The pictures of a part of the inputs, one at a time: single files, or in zip, Parquet, TFRecord."""
+"""The pictures of a part of the inputs, one by one: single files, or in zip, Parquet, TFRecord."""
 
 import gzip
 import zipfile

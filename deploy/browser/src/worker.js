@@ -8,7 +8,9 @@ const MOST_PIXELS = 50_000_000;
 const UNREADABLE = "This is no picture that the browser can read: try a PNG, JPEG, WebP, BMP or GIF file.";
 const TOO_LARGE = "The picture has more than 50 million pixels: send a smaller one.";
 
-// A fault of the picture, in words for the person.
+const NOT_LOADED = "The network could not be loaded: reload the page.";
+
+// A fault, in words for the person.
 class Refused extends Error {}
 
 const loading = Classifier.load();
@@ -20,7 +22,9 @@ loading.then(
 onmessage = async ({ data: { id, blob } }) => {
   try {
     const { image, box } = enhance(greyOf(await pixelsOf(blob)));
-    const classifier = await loading;
+    const classifier = await loading.catch(() => {
+      throw new Refused(NOT_LOADED);
+    });
     postMessage({ id, image: image.data, box, answer: await classifier.answer(image.data) });
   } catch (fault) {
     const known = fault instanceof NoInk || fault instanceof Refused;
