@@ -22,6 +22,7 @@ import hundred  # noqa: E402
 import private_network  # noqa: E402
 import process_tree  # noqa: E402
 import roots  # noqa: E402
+import try_browser  # noqa: E402
 import try_container  # noqa: E402
 import try_functions  # noqa: E402
 import try_kubernetes  # noqa: E402
@@ -42,6 +43,7 @@ TARGETS: dict[str, Prepare] = {
     "cerebrium": try_functions.prepare_cerebrium,
     "kubernetes": try_kubernetes.prepare_manifests,
     "kserve": try_kubernetes.prepare_kserve,
+    "browser": try_browser.prepare,
     "microcontroller": try_micro.prepare,
 }
 HEADINGS = ["target", "started", "right of 100", "cold start", "memory", "size"]
