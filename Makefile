@@ -14,7 +14,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign tiny evaluate export confidence figures report test test-fast test-contract deploy-test lint format bench bench-page bench-serving soak fuzz screenshots examples lock clean
+.PHONY: help setup setup-dev run api ui train campaign tiny browser evaluate export confidence figures report test test-fast test-contract deploy-test lint format bench bench-page bench-serving bench-batch soak fuzz screenshots examples lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -84,6 +84,9 @@ campaign: $(call SEEDS,best)  ## train the shipped model and its teachers (hours
 tiny: $(VENV)/ready $(MODEL)  ## train the model for microcontrollers, taught by the shipped one (15 minutes)
 	$(PY) train_model.py --preset tiny $(call RESUMED,tiny) --output $(TINY)
 
+browser: $(VENV)/ready-export $(MODEL)  ## the page that needs no server, in deploy/browser/dist (needs npm)
+	$(PY) deploy/browser/build.py
+
 evaluate: $(VENV)/ready  ## the shipped model's figures on validation and test set
 	$(PY) train_model.py --evaluate $(MODEL)
 
@@ -142,6 +145,9 @@ bench-page: $(VENV)/ready-dev  ## how soon the page answers once the pen is up, 
 
 bench-serving: $(VENV)/ready  ## this server against MLServer, LitServe, BentoML, Ray Serve, MLflow and a naive one (20 minutes; needs Linux and wrk)
 	$(PY) benchmarks/serving.py
+
+bench-batch: $(VENV)/ready  ## a million pictures read by the batch job, on one core and two, and killed on the way (half an hour; Linux)
+	$(PY) benchmarks/batch.py
 
 soak: $(VENV)/ready  ## ten minutes of load while workers are killed and models swapped (Linux)
 	$(PY) benchmarks/soak.py

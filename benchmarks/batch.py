@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,7 +33,8 @@ import utils  # noqa: E402
 
 JOB = ROOT / "deploy" / "ray_cluster" / "batch_predict.py"
 MAKER = ROOT / "benchmarks" / "batch_pictures.py"
-SCALED = 40_000  # pictures that are read on one core and on two, by turns
+SCALED = 100_000  # pictures that are read on one core and on two, by turns
+PARTS = ("scaling", "growth", "kills")
 TURNS = 3
 COUNT = """
 import json, sys
@@ -51,7 +52,10 @@ print(json.dumps({"rows": len(names), "different": len(set(numbers)), "largest":
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the job: seconds, processor seconds of all its processes, and their most MB."""
+    """One run of the job: seconds, processor seconds of all its processes, and their most MB.
+
+    Both are looked at twice a second: what a process does after the last look is not counted.
+    """
 
     pictures: int
     workers: int
@@ -60,19 +64,28 @@ class Run:
     most_mb: float
 
 
+@dataclass
+class Seen:
+    """What was seen of the processes that descend from this one."""
+
+    most_mb: float = 0.0
+    seconds: dict[int, float] = field(default_factory=dict)
+
+
 @contextmanager
-def watched() -> Iterator[list[float]]:
-    """Give a list whose one number is the most memory of the processes that descend from this."""
-    most, ended = [0.0], threading.Event()
+def watched() -> Iterator[Seen]:
+    """Look at the processes that descend from this one twice a second."""
+    seen, ended = Seen(), threading.Event()
 
     def watch() -> None:
-        while not ended.wait(1.0):
-            most[0] = max(most[0], process_tree.memory_mb(os.getpid())[0])
+        while not ended.wait(0.5):
+            seen.seconds |= process_tree.own_seconds(os.getpid())
+            seen.most_mb = max(seen.most_mb, process_tree.memory_mb(os.getpid())[0])
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
-        yield most
+        yield seen
     finally:
         ended.set()
         thread.join()
@@ -87,18 +100,18 @@ def command(python: Path, inputs: list[Path], output: Path, workers: int) -> lis
 def run(python: Path, inputs: list[Path], count: int, output: Path, workers: int) -> Run:
     """Run the job from the start to its end; `output` is removed before and after."""
     shutil.rmtree(output, ignore_errors=True)
-    before, begun = os.times(), time.perf_counter()
-    with watched() as most:
+    begun = time.perf_counter()
+    with watched() as seen:
         words = command(python, inputs, output, workers)
         subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-        reap()
-    passed, after = time.perf_counter() - begun, os.times()
-    spent = sum(after[2:4]) - sum(before[2:4])
+        passed = time.perf_counter() - begun
+    reap()
+    spent = sum(seen.seconds.values())
     found = counted(python, output)
     if found["rows"] != count or found["different"] != count:
         raise SystemExit(f"batch: {found} of {count:,} pictures")
     shutil.rmtree(output)
-    made = Run(count, workers, round(passed, 1), round(spent, 1), round(most[0]))
+    made = Run(count, workers, round(passed, 1), round(spent, 1), round(seen.most_mb))
     print(f"{made}  {count / passed:,.0f} img/s", flush=True)
     return made
 
@@ -162,7 +175,9 @@ def main() -> None:
     """Measure it all; write the figures."""
     parser = argparse.ArgumentParser("batch.py", description="Measure the batch job.")
     parser.add_argument("--pictures", type=int, default=1_000_000, help="at most")
-    most = parser.parse_args().pictures
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
+    args = parser.parse_args()
+    most = args.pictures
     process_tree.adopt_orphans()
     place = ROOT / "results" / ".deploy" / "ray" / "venv"
     roots.new_venv([ROOT / "deploy" / "ray_cluster" / "requirements.txt"], place)
@@ -174,19 +189,20 @@ def main() -> None:
         each = most // len(made)
         print(f"{most:,} pictures, {roots.size_mb(folder):,.0f} MB", flush=True)
         figures: dict[str, object] = {"input_mb": round(roots.size_mb(folder))}
-        few = made[: max(1, SCALED // each)]
-        turns = [
-            run(python, few, each * len(few), output, workers)
-            for _ in range(TURNS)
-            for workers in (1, 2)
-        ]
-        figures["scaling"] = [asdict(turn) for turn in turns]
-        grown = [made[: max(1, len(made) // share)] for share in (100, 10, 1)]
-        figures["growth"] = [
-            asdict(run(python, some, each * len(some), output, os.cpu_count() or 1))
-            for some in grown
-        ]
-        figures["killed_twice"] = killed_twice(python, made, most, output)
+        runs: dict[str, list[tuple[list[Path], int]]] = {
+            "scaling": [(made[: max(1, SCALED // each)], workers) for workers in (1, 2)] * TURNS,
+            "growth": [
+                (made[: max(1, len(made) // share)], os.cpu_count() or 1) for share in (100, 10, 1)
+            ],
+        }
+        for part, given in runs.items():
+            if part in args.parts:
+                figures[part] = [
+                    asdict(run(python, some, each * len(some), output, workers))
+                    for some, workers in given
+                ]
+        if "kills" in args.parts:
+            figures["killed_twice"] = killed_twice(python, made, most, output)
     text = json.dumps(figures, indent=1)
     path = ROOT / "results" / "batch.json"
     with utils.atomic_path(path) as aside:

@@ -67,7 +67,7 @@ def write(folder: Path, count: int, first: int) -> None:
     elif kind == "tfrecord":
         with path.with_suffix(".tfrecord").open("wb") as file:
             for name, content in made:
-                file.write(_record(_example({"name": name.encode(), "image": content})))
+                file.write(record(example({"name": name.encode(), "image": content})))
     else:
         path.mkdir()
         for name, content in made:
@@ -75,7 +75,7 @@ def write(folder: Path, count: int, first: int) -> None:
             (path / f"{name}{suffix}").write_bytes(content)
 
 
-def _example(features: dict[str, bytes]) -> bytes:
+def example(features: dict[str, bytes]) -> bytes:
     """Return a tf.train.Example of bytes, in protobuf's wire format."""
 
     def field(data: bytes, number: int = 1) -> bytes:
@@ -92,7 +92,7 @@ def _example(features: dict[str, bytes]) -> bytes:
     return field(b"".join(entries))
 
 
-def _record(data: bytes) -> bytes:
+def record(data: bytes) -> bytes:
     def masked(part: bytes) -> bytes:
         value = google_crc32c.value(part)
         return struct.pack("<I", (((value >> 15) | (value << 17)) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -53,6 +53,11 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def own_seconds(root: int) -> dict[int, float]:
+    """Return user and system time of each process below `root`, without its children's."""
+    return {x: sum(map(int, _stat(x)[11:13])) / TICKS for x in descendants(root)}
+
+
 def cpu_seconds(root: int) -> float:
     """Return user and system time of all below `root`, with their ended children's."""
     return sum(sum(map(int, _stat(x)[11:15])) for x in descendants(root)) / TICKS

@@ -28,6 +28,7 @@ import try_functions  # noqa: E402
 import try_kubernetes  # noqa: E402
 import try_lambda  # noqa: E402
 import try_micro  # noqa: E402
+import try_ray  # noqa: E402
 from asking import Row  # noqa: E402
 
 HOMES = roots.KEPT.parent  # ignored by git, and with its dot by linters and tests
@@ -43,6 +44,8 @@ TARGETS: dict[str, Prepare] = {
     "cerebrium": try_functions.prepare_cerebrium,
     "kubernetes": try_kubernetes.prepare_manifests,
     "kserve": try_kubernetes.prepare_kserve,
+    "ray-serve": try_ray.prepare_serve,
+    "ray-batch": try_ray.prepare_batch,
     "browser": try_browser.prepare,
     "microcontroller": try_micro.prepare,
 }
