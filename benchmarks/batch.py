@@ -92,9 +92,10 @@ def watched() -> Iterator[Seen]:
 
 
 def command(python: Path, inputs: list[Path], output: Path, workers: int) -> list[str]:
-    """Return the job's command."""
+    """Return the job's command, which sees as many cores as it has workers."""
+    cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:workers]))
     words = [str(python), str(JOB), *map(str, inputs), "--output", str(output)]
-    return [*words, "--name-column", "name", "--workers", str(workers)]
+    return ["taskset", "-c", cores, *words, "--name-column", "name", "--workers", str(workers)]
 
 
 def run(python: Path, inputs: list[Path], count: int, output: Path, workers: int) -> Run:

@@ -1,8 +1,6 @@
 """The page that needs no server: the same images as Python's, the API's answers, and no network."""
 
 import io
-import struct
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +12,10 @@ import pytest
 import static_page
 from conftest import ROOT
 from PIL import Image
-from static_page import answered, asked, needed, served
+from static_page import answered, asked, many_pictures, needed, served
 from test_page_axe import RUN_AXE, WINDOWS
 
-import paper
-import strokes
-import utils
 from classifier import Classifier
-from enhanced import NoInk
 from load_mnist_local import Mnist
 from page import answer_view
 
@@ -30,7 +24,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-PREPARE = ROOT / "tests" / "browser" / "prepare.mjs"
 EACH = 60  # pictures of each condition
 DRAWN = 200  # digits in other people's shapes
 MOST_OTHERWISE = 0.001  # share of answers that may differ from Python's
@@ -71,52 +64,10 @@ def settled(page: "Page") -> None:
     page.locator(".page-answer[aria-busy=false] .answer:not(.nothing)").wait_for()
 
 
-def many_pictures(mnist: Mnist, each: int, drawn: int) -> list[Image.Image]:
-    """Return validation digits under every condition, drawn digits, and the tests' own pictures."""
-    rng, split = np.random.default_rng(11), mnist.validation
-    pictures = [
-        condition(split.images[rng.integers(len(split))], rng)
-        for condition in paper.CONDITIONS.values()
-        for _ in range(each)
-    ]
-    for number in range(drawn):
-        height, pen = int(rng.integers(20, 160)), strokes.random_pen(rng)
-        ink = strokes.draw(strokes.digit(number % 10, rng), height, pen, rng)
-        pictures.append(Image.eval(ink, lambda level: 255 - level) if rng.uniform() < 0.5 else ink)
-    for path in sorted(api_server.PICTURES.iterdir()):
-        try:
-            pictures.append(utils.decode(path))
-        except utils.PictureError:
-            continue
-    return pictures
-
-
-def images_of(pictures: list[Image.Image]) -> np.ndarray:
-    """Return what the page's modules make of pictures: (N, 785) float32, 0 first for no ink."""
-    sent = []
-    for picture in pictures:
-        pixels = picture.convert("RGBA")
-        sent.append(struct.pack("<II", pixels.height, pixels.width) + pixels.tobytes())
-    done = subprocess.run(["node", PREPARE], input=b"".join(sent), capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
-    return np.frombuffer(done.stdout, "<f4").reshape(len(pictures), 785)
-
-
 def test_its_images_are_pythons(mnist: Mnist, classifier: Classifier) -> None:
     needed()
-    pictures = many_pictures(mnist, EACH, DRAWN)
-    made = images_of(pictures)
-    otherwise, largest = 0, 0.0
-    for picture, row in zip(pictures, made, strict=True):
-        try:
-            wanted = utils.to_mnist_form(picture)
-        except NoInk:
-            otherwise += row[0] != 0
-            continue
-        found = row[1:].reshape(1, 28, 28, 1)
-        largest = max(largest, float(np.abs(found - wanted).max()))
-        said, expected = classifier.answer(np.concatenate([found, wanted[None]]))
-        otherwise += said.digit != expected.digit or row[0] == 0
+    pictures = many_pictures(mnist.validation, EACH, DRAWN, seed=11)
+    otherwise, largest = static_page.held(pictures, classifier)
     assert otherwise <= MOST_OTHERWISE * len(pictures)
     assert largest < 1e-4  # not promised, but so it is
 
