@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
-for folder in (ROOT / "benchmarks", DEPLOY, DEPLOY / "smoke"):
+for folder in (ROOT / "benchmarks", DEPLOY, DEPLOY / "smoke", DEPLOY / "pipeline"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
