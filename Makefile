@@ -141,8 +141,7 @@ sbom: $(PIPELINE)/ready  ## the bill of materials of what serving installs (Cycl
 	$(PIPELINE)/bin/cyclonedx-py environment --output-reproducible --of JSON --output-file results/sbom.json $(PIPELINE)/served
 
 audit: $(PIPELINE)/ready  ## known vulnerabilities of everything that is pinned, and of the npm lockfiles
-	sed 's/ *;.*//' requirements.lock > $(PIPELINE)/pinned.txt
-	$(PIPELINE)/bin/pip-audit --requirement $(PIPELINE)/pinned.txt --no-deps --disable-pip --progress-spinner off
+	$(PIPELINE)/bin/pip-audit --requirement requirements.lock --strict --no-deps --disable-pip --progress-spinner off
 	for folder in tests/browser deploy/browser deploy/pipeline; do npm audit --prefix $$folder --audit=true || exit 1; done
 
 $(ACTIONLINT): deploy/pipeline/package-lock.json
