@@ -120,7 +120,10 @@ def test_a_release_is_whole_and_every_file_has_its_digest(parts: Namespace) -> N
     for name, digest in sums.items():
         assert hashlib.sha256((place / name).read_bytes()).hexdigest() == digest
     models = {"mnist_cnn.keras", "mnist_cnn.json", "mnist_tiny.keras", "mnist_tiny.int8.tflite"}
-    assert models | {"mnist_cnn.saved_model.tar", "gate.md", "sbom.json", "COMMIT"} <= set(sums)
+    exported = {"mnist_cnn.saved_model.tar", "mnist_cnn.saved_model.json"}
+    assert models | exported | {"gate.md", "sbom.json", "COMMIT"} <= set(sums)
+    card = json.loads((place / "mnist_cnn.json").read_text())
+    assert card["sha256"] == sums["mnist_cnn.keras"]
     assert (release_files.gather(parts) / "SHA256SUMS").read_text().splitlines() == lines
 
 

@@ -56,8 +56,11 @@ def _checked_models() -> list[Path]:
     return files
 
 
-def _checked_exports(folder: Path, digests: set[str]) -> Iterator[Path]:
-    """Yield the exported files and their cards. Raises ReleaseError for those of other models."""
+def _checked_exports(folder: Path, digests: set[str]) -> Iterator[tuple[str, Path]]:
+    """Yield the exported files and their cards, each with the name that it is published by.
+
+    Raises ReleaseError for those of other models.
+    """
     found = set()
     for card_file in sorted(folder.glob("*/*.json")) + sorted(folder.glob("*/*/*.json")):
         card = json.loads(card_file.read_text("utf-8"))
@@ -66,8 +69,14 @@ def _checked_exports(folder: Path, digests: set[str]) -> Iterator[Path]:
         if card["derived_from"] not in digests:
             raise ReleaseError(f"{cli.shown(card_file)} is of another model: run make export again")
         found.add(card["derived_from"])
-        yield card_file
-        yield card_file.with_suffix("") if card["form"] == "SavedModel" else _file_of(card_file)
+        if card["form"] == "SavedModel":
+            name = f"{card_file.parent.name}.saved_model"
+            yield f"{name}.tar", card_file.with_suffix("")
+            yield f"{name}.json", card_file
+        else:
+            file = _file_of(card_file)
+            yield file.name, file
+            yield f"{file.name}.json", card_file
     if found != digests:
         raise ReleaseError(f"{cli.shown(folder)} lacks the exports of a model: run make export")
 
@@ -114,18 +123,22 @@ def gather(args: Namespace) -> Path:
     tables = [args.exports / name for name in ("parity.md", "parity_tiny.md")]
     if not args.sbom.is_file():
         raise ReleaseError(f"{cli.shown(args.sbom)} is missing: run make sbom first")
-    parts = [*models, *cards, ROOT / "models" / "README.md", ROOT / "LICENSE", args.sbom]
-    parts += [*tables, *_checked_gate(args.gate), *_checked_exports(args.exports, digests)]
+    plain = [*models, *cards, ROOT / "LICENSE", args.sbom, *tables, *_checked_gate(args.gate)]
+    parts = [(file.name, file) for file in plain]
+    parts += [("MODEL_CARD.md", ROOT / "models" / "README.md")]
+    parts += _checked_exports(args.exports, digests)
     place = args.output / args.version
     args.output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=args.output, prefix=".making-") as scratch:
         made = Path(scratch) / args.version
         made.mkdir()
-        for part in parts:
+        for name, part in parts:
+            if (made / name).exists():
+                raise ReleaseError(f"two files would be published as {name}")
             if part.is_dir():
-                _archive(part, made)
+                _archive(part, made / name)
             else:
-                shutil.copyfile(part, made / part.name.replace("README.md", "MODEL_CARD.md"))
+                shutil.copyfile(part, made / name)
         (made / "COMMIT").write_text(_git("rev-parse", "HEAD") + "\n", "utf-8")
         lines = [
             f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}"
@@ -137,11 +150,10 @@ def gather(args: Namespace) -> Path:
     return place
 
 
-def _archive(folder: Path, made: Path) -> None:
+def _archive(folder: Path, file: Path) -> None:
     """Pack a SavedModel so that the same files make the same archive."""
-    name = f"{folder.parent.name}.saved_model.tar"
     words = ["tar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]
-    command = [*words, "-cf", str(made / name), "-C", str(folder.parent), folder.name]
+    command = [*words, "-cf", str(file), "-C", str(folder.parent), folder.name]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise ReleaseError(f"tar: {done.stderr.strip()}")
