@@ -103,9 +103,10 @@ def test_the_manifests_belong_together() -> None:
     found = manifests()
     pod = found["Deployment"]["spec"]["template"]
     (container,) = pod["spec"]["containers"]
-    labels = pod["metadata"]["labels"]
+    labels = dict(pod["metadata"]["labels"])
+    assert found["Deployment"]["spec"]["selector"]["matchLabels"] == labels
+    assert labels.pop("track") == "stable"  # of a canary another; all else is for both
     for selector in (
-        found["Deployment"]["spec"]["selector"]["matchLabels"],
         found["Service"]["spec"]["selector"],
         found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
         found["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],

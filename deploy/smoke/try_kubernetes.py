@@ -36,17 +36,20 @@ def validate(tools: Path, *files: Path) -> None:
 
 
 def rendered(folder: Path) -> list[Path]:
-    """Return the kustomization as kubectl renders it, where that is installed."""
+    """Return the kustomizations as kubectl renders them, where that is installed."""
     if not shutil.which("kubectl"):
         return []
-    command = ["kubectl", "kustomize", str(FOLDER / "base")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise roots.InstallError(f"kubectl kustomize: {done.stderr.strip()}")
     folder.mkdir(parents=True, exist_ok=True)
-    made = folder / "rendered.yaml"
-    made.write_text(done.stdout, "utf-8")
-    return [made]
+    made = []
+    for name in ("base", "canary"):
+        command = ["kubectl", "kustomize", str(FOLDER / name)]
+        command += ["--load-restrictor", "LoadRestrictionsNone"]  # the canary's is the base's
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise roots.InstallError(f"kubectl kustomize: {done.stderr.strip()}")
+        made.append(folder / f"{name}.yaml")
+        made[-1].write_text(done.stdout, "utf-8")
+    return made
 
 
 def prepare_manifests(folder: Path, tools: Path) -> Callable[[], Row]:
