@@ -5,6 +5,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -222,9 +223,11 @@ def test_on_kubernetes_a_model_that_misreads_is_rolled_back(
 ) -> None:
     from two_outputs import write_model
 
-    bad = write_model(tmp_path / "bad.keras")
+    bad, before = write_model(tmp_path / "bad.keras"), signal.getsignal(signal.SIGTERM)
     log = kubectl(tmp_path, monkeypatch, str(bad))
     assert kubernetes_canary.main(["release", "place/digit-api@sha256:1", *QUICK]) == 1
     said = told(log)
+    # As before: what is started later must be able to be ended.
+    assert signal.getsignal(signal.SIGTERM) == before
     assert not any(line.startswith(("scale", "set image")) for line in said)
     assert "delete deployment/digit-api-canary --ignore-not-found" in said

@@ -260,8 +260,13 @@ def _stop(*ignored: object) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Promote or roll back; return the exit status."""
     args = parser().parse_args(argv)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     signal.signal(signal.SIGTERM, _stop)  # a cancelled job sends it
-    return release(args)
+    try:
+        return release(args)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 if __name__ == "__main__":
