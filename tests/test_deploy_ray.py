@@ -277,3 +277,48 @@ def test_the_example_of_every_kind_is_what_the_maker_writes(tmp_path: Path) -> N
     assert batch_pictures.Image.open(io.BytesIO(content)).size == (280, 280)
     example = batch_pictures.example({"name": b"x" * 300, "image": content})
     assert tfrecords.bytes_features(example) == {"name": b"x" * 300, "image": content}
+
+
+def test_a_shard_of_another_size_is_refused(tmp_path: Path) -> None:
+    """As many shards of another size would double some rows and lose others."""
+    given = tmp_path / "given"
+    given.mkdir()
+    for number in range(10):
+        (given / f"{number}.png").write_bytes(EIGHT)
+    filesystem, output = storage.located(str(tmp_path / "out"))
+    settings = {"model": "m", "shard": 6}
+    plan.claim(filesystem, output, plan.plan([str(given)], 6), settings, COLUMNS)
+    with pytest.raises(storage.StorageError, match="shard 6, now 5"):
+        again = plan.plan([str(given)], 5)
+        plan.claim(filesystem, output, again, settings | {"shard": 5}, COLUMNS)
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(EIGHT)
+    (tmp_path / "b.png").write_bytes(EIGHT)
+    assert plan.plan([str(tmp_path), str(tmp_path / "a.png")], 10).pictures == 2
+
+
+def test_a_damaged_entry_of_a_zip_is_a_row(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(5_000) + EIGHT)
+        archive.writestr("b.png", EIGHT)
+    content = bytearray(file.getvalue())
+    content[45:60] = b"\xff" * 15
+    (tmp_path / "a.zip").write_bytes(content)
+    (shard,) = plan.plan([str(tmp_path)], 10).shards
+    told = scorer(tmp_path / "out").score(shard)
+    assert (told["rows"], told["errors"], told["fault"]) == (2, 1, "")
+
+
+def test_what_a_killed_run_was_writing_is_known_from_a_persons_files(tmp_path: Path) -> None:
+    made = plan.plan([str(PICTURES / "eight.png")], 10)
+    (tmp_path / f"._manifest.json.{'0' * 32}").write_text("{")
+    filesystem, output = storage.located(str(tmp_path))
+    plan.claim(filesystem, output, made, {"model": "m"}, COLUMNS)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".env").write_text("mine")
+    with pytest.raises(storage.StorageError, match="give an empty folder"):
+        plan.claim(filesystem, f"{output}/other", made, {"model": "m"}, COLUMNS)
+    assert not storage.is_aside(f"{output}/other/.env")

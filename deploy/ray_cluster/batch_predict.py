@@ -8,6 +8,7 @@ has its reason in the column `error`. A run that was stopped, in whatever way, g
 started again with the same words: a shard's file is there whole or not at all, and then is done.
 """
 
+import contextlib
 import json
 import pickle
 import sys
@@ -26,7 +27,7 @@ import plan  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 import ray_start  # noqa: E402
 from pictures import Columns  # noqa: E402
-from storage import located, write_whole  # noqa: E402
+from storage import absolute, files_below, is_aside, located, write_whole  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 import cli  # noqa: E402
@@ -65,11 +66,13 @@ _count = cli.whole_number("workers")
 
 def _work(args: Namespace) -> int:
     begun = time.monotonic()
+    args.output = absolute(args.output)
+    plan.refuse_inside(args.pictures, args.output)
     made = plan.plan(args.pictures, args.shard)
     filesystem, output = located(args.output)
     version = str(model_files.read_card(args.model)["sha256"])[:12]
     columns = Columns(args.column, args.name_column)
-    settings = {"model": version, "preprocessing": args.preprocessing}
+    settings = {"model": version, "preprocessing": args.preprocessing, "shard": args.shard}
     plan.claim(filesystem, output, made, settings, columns)
     there = plan.done(filesystem, output)
     waiting = [shard for shard in made.shards if shard.number not in there]
@@ -78,6 +81,12 @@ def _work(args: Namespace) -> int:
     if there:
         print(f"{len(there):,} of {len(made.shards):,} shards are done: going on", flush=True)
     faults = _scored(args, waiting, columns) if waiting else []
+    there = plan.done(filesystem, output)
+    lost = len([shard for shard in made.shards if shard.number not in there]) - len(faults)
+    if lost > 0:
+        faults.append(f"the workers of {lost:,} shards ended before them, at every attempt")
+    elif not faults:
+        _tidy(filesystem, output)
     summary = _summary(filesystem, output, made, settings)
     summary |= {"seconds": round(time.monotonic() - begun, 1), "scored_now": len(waiting)}
     write_whole(filesystem, f"{output}/{plan.SUMMARY}", json.dumps(summary, indent=1).encode())
@@ -89,8 +98,8 @@ def _work(args: Namespace) -> int:
         print(f"{NAME}: {fault}", file=sys.stderr)
     if faults:
         raise config.ReaderError(
-            f"{len(faults):,} shards could not be read, the others are kept: mend what is said "
-            "above and start again with the same words"
+            f"{len(made.shards) - len(there):,} shards could not be read, the others are kept: "
+            "mend what is said above and start again with the same words"
         )
     return 0
 
@@ -151,6 +160,14 @@ def _watched(rows: Iterator[dict[str, Any]], waiting: list[plan.Shard]) -> Itera
                     f"{rate:,.0f} img/s  {int(left) // 60}:{int(left) % 60:02d} left",
                     flush=True,
                 )
+
+
+def _tidy(filesystem: Any, output: str) -> None:
+    """Remove what killed runs were writing. A run beside this one has no use for its own now."""
+    for info in files_below(filesystem, output):
+        if is_aside(str(info.path)):
+            with contextlib.suppress(FileNotFoundError):
+                filesystem.delete_file(info.path)
 
 
 def _summary(

@@ -2,6 +2,7 @@
 
 import gzip
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -21,6 +22,15 @@ SUFFIXES = {".zip": ZIP, ".parquet": PARQUET, ".tfrecord": TFRECORD, ".tfrecords
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 GZIP = ".gz"
 LARGEST = config.Settings.max_bytes  # of one picture
+# What a damaged or encrypted entry of a zip file makes zipfile raise.
+UNPACKING = (
+    zipfile.BadZipFile,
+    RuntimeError,
+    NotImplementedError,
+    EOFError,
+    ValueError,
+    zlib.error,
+)
 ROWS = 256  # of a Parquet file that are in memory at a time
 LEFT_OVER = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave beside pictures
 # Where a picture is looked for if no column or feature is named.
@@ -94,9 +104,14 @@ def read(part: Part, columns: Columns) -> Iterator[Picture]:
 
 def _files(filesystem: fs.FileSystem, part: Part) -> Iterator[Picture]:
     for path in part.paths:
-        with filesystem.open_input_stream(path) as file:
-            content = file.read(LARGEST + 1)
-        yield _picture(path, 0, PurePosixPath(path).name, content)
+        name = PurePosixPath(path).name
+        try:
+            with filesystem.open_input_stream(path, compression=None) as file:
+                content = file.read(LARGEST + 1)
+        except (FileNotFoundError, PermissionError) as fault:  # it would be so again
+            yield Picture(path, 0, name, fault=f"the file cannot be read: {fault}")
+            continue
+        yield _picture(path, 0, name, content)
 
 
 def _picture(source: str, index: int, name: str, content: bytes) -> Picture:
@@ -119,13 +134,19 @@ def _zip(filesystem: fs.FileSystem, part: Part) -> Iterator[Picture]:
         wanted = members(archive)[part.first :][: part.count]
         for index, entry in enumerate(wanted, part.first):
             try:
-                with archive.open(entry) as member:
-                    content = member.read(LARGEST + 1)
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as fault:
-                # Damaged, encrypted, or packed in a way that is not read.
+                content = _unpacked(archive, entry)
+            except UNPACKING as fault:
                 yield Picture(path, index, entry.filename, fault=f"in the zip file: {fault}")
                 continue
             yield _picture(path, index, entry.filename, content)
+
+
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """Return an entry's content, but little more than one picture may have."""
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NotImplementedError("the entry is packed by a means that is not read: use deflate")
+    with archive.open(entry) as member:
+        return member.read(LARGEST + 1)
 
 
 def opened_zip(file: Any, path: str) -> zipfile.ZipFile:
@@ -153,6 +174,9 @@ def _parquet(filesystem: fs.FileSystem, part: Part, columns: Columns) -> Iterato
             if wanted not in table.schema_arrow.names:
                 known = ", ".join(table.schema_arrow.names)
                 raise StorageError(f"{path} has no column {wanted!r}: it has {known}")
+        if not _holds_bytes(table.schema_arrow.field(image).type):
+            kind = table.schema_arrow.field(image).type
+            raise StorageError(f"{path} holds {kind} in the column {image!r}: expected bytes")
         names = [image, *([columns.name] if columns.name else [])]
         groups, before = _groups(table, part)
         batches = table.iter_batches(ROWS, row_groups=groups, columns=names)
@@ -161,11 +185,15 @@ def _parquet(filesystem: fs.FileSystem, part: Part, columns: Columns) -> Iterato
         for index, (row, batch) in enumerate(islice(chosen, part.count), part.first):
             value = batch.column(image)[row].as_py()
             content = value.get("bytes") if isinstance(value, dict) else value
-            name = str(batch.column(columns.name)[row].as_py()) if columns.name else ""
+            name = _text(batch.column(columns.name)[row].as_py()) if columns.name else ""
             if content is None:
                 yield Picture(path, index, name, fault="the row holds no picture")
             else:
                 yield _picture(path, index, name, content)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _groups(table: pq.ParquetFile, part: Part) -> tuple[list[int], int]:
@@ -208,12 +236,13 @@ def _tfrecord(filesystem: fs.FileSystem, part: Part, columns: Columns) -> Iterat
         file: Any = gzip.GzipFile(fileobj=stream) if packed else stream
         index = 0
         try:
-            for index, record in enumerate(tfrecords.records(file, LARGEST)):
+            for record in tfrecords.records(file, LARGEST):
                 yield _of_record(path, index, record, columns)
-        except (tfrecords.RecordError, EOFError, gzip.BadGzipFile) as fault:
+                index += 1
+        except (tfrecords.RecordError, EOFError, gzip.BadGzipFile, zlib.error) as fault:
             # Where the next record begins is not known, so this is the last row.
             lost = f"the file is damaged, what follows cannot be read: {fault}"
-            yield Picture(path, index + 1, "", fault=lost)
+            yield Picture(path, index, "", fault=lost)
 
 
 def _of_record(path: str, index: int, record: bytes, columns: Columns) -> Picture:

@@ -16,7 +16,7 @@ from typing import Any
 import pictures
 from pictures import FILES, PARQUET, PICTURES, ZIP, Columns, Part
 from pyarrow import fs
-from storage import StorageError, files_below, located, write_whole
+from storage import StorageError, files_below, is_aside, located, write_whole
 
 MANIFEST, SUMMARY = "_manifest.json", "_summary.json"
 RESULT = re.compile(r"part-(\d{6})\.parquet")
@@ -86,7 +86,9 @@ def listed(places: Sequence[str]) -> tuple[list[Listed], int]:
             left_out += len(inside) - len(files)
         for each in files:
             modified = int(each.mtime_ns or 0)
-            found[place, str(each.path)] = Listed(place, str(each.path), each.size or 0, modified)
+            # One that is named twice, as itself and by its folder, is read once.
+            key = place.partition("://")[0] if "://" in place else "file", str(each.path)
+            found.setdefault(key, Listed(place, str(each.path), each.size or 0, modified))
     if not found:
         raise StorageError(f"there are no pictures in {', '.join(places)}")
     return list(found.values()), left_out
@@ -152,6 +154,15 @@ def result_path(output: str, number: int) -> str:
     return f"{output}/part-{number:06d}.parquet"
 
 
+def refuse_inside(places: Sequence[str], output: str) -> None:
+    """Raise StorageError if the results would lie among the inputs, and so be read as such."""
+    filesystem, path = located(output)
+    for place in places:
+        other, folder = located(place)
+        if type(other) is type(filesystem) and f"{path}/".startswith(f"{folder.rstrip('/')}/"):
+            raise StorageError(f"{output} lies in {place}, which is read: choose another output")
+
+
 def done(filesystem: fs.FileSystem, output: str) -> set[int]:
     """Return the numbers of the shards whose results are there."""
     names = (PurePosixPath(info.path).name for info in files_below(filesystem, output))
@@ -173,7 +184,7 @@ def claim(
         "columns": asdict(columns),
     }
     path = f"{output}/{MANIFEST}"
-    there = files_below(filesystem, output)
+    there = [info for info in files_below(filesystem, output) if not is_aside(str(info.path))]
     if not any(str(info.path) == path for info in there):
         if there:
             raise StorageError(

@@ -44,4 +44,5 @@ def start(address: str | None, workers: int) -> None:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
+    context.max_errored_blocks = -1  # a shard that ends its workers does not end the others
     logging.getLogger("ray.data").setLevel(logging.ERROR)

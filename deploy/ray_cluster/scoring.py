@@ -64,6 +64,9 @@ class Scorer:
                 reason = f"{', '.join(shard.part.paths[:1])}: {fault}"
                 if attempt + 1 < self.attempts:
                     time.sleep(self.pause * 2**attempt)
+            except Exception as fault:  # whatever it is, the other shards go on
+                reason = f"{', '.join(shard.part.paths[:1])}: {type(fault).__name__}: {fault}"
+                break
         return {"shard": shard.number, "rows": 0, "errors": 0, "fault": reason}
 
     def _written(self, shard: plan.Shard) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """Where pictures and results lie: any filesystem that PyArrow or fsspec knows, by its address."""
 
+import re
 import uuid
 from pathlib import Path, PurePosixPath
 
@@ -8,6 +9,7 @@ from pyarrow import ArrowException, fs
 
 import config
 
+ASIDE = re.compile(r"\..+\.[0-9a-f]{32}")  # what `write_whole` names a file that it writes
 # Of these a file appears when its writer has closed it, and renaming is copying.
 OBJECT_STORES = ("s3", "gcs", "abfs")
 
@@ -33,6 +35,16 @@ def located(place: str) -> tuple[fs.FileSystem, str]:
     except (ValueError, ImportError) as fault:
         raise StorageError(f"{place} cannot be reached: {fault}") from None
     return fs.PyFileSystem(fs.FSSpecHandler(other)), path
+
+
+def absolute(place: str) -> str:
+    """Return an address that means the same in whatever folder a process works."""
+    return place if "://" in place else located(place)[1]
+
+
+def is_aside(path: str) -> bool:
+    """Tell whether a file is one that is, or was when its process was killed, being written."""
+    return bool(ASIDE.fullmatch(PurePosixPath(path).name))
 
 
 def write_whole(filesystem: fs.FileSystem, path: str, content: bytes) -> None:
