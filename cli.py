@@ -87,6 +87,11 @@ def text(setting: str) -> Callable[[str], str]:
     return checked
 
 
+def authority(host: str, port: int) -> str:
+    """Return host and port as a URL has them: an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def check_port(host: str, port: int) -> None:
     """Raise ReaderError, saying what to do, unless the address can be listened on."""
     try:
@@ -105,13 +110,14 @@ def check_port(host: str, port: int) -> None:
 
 def cannot_listen(host: str, port: int, fault: OSError) -> config.ReaderError:
     """Return the error that tells a person why a server cannot listen, and what to do."""
+    where = authority(host, port)
     if fault.errno == errno.EADDRINUSE:
         hint = " (on macOS, AirPlay Receiver holds port 5000)" if port == 5000 else ""
         return config.ReaderError(
-            f"{host}:{port} is in use by another program: stop it, or choose another port "
+            f"{where} is in use by another program: stop it, or choose another port "
             f"with --port {port % 65_535 + 1}{hint}"
         )
     return config.ReaderError(
-        f"cannot listen on {host}:{port} ({fault.strerror or fault}): choose another address "
+        f"cannot listen on {where} ({fault.strerror or fault}): choose another address "
         "with --host and --port"
     )

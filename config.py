@@ -92,9 +92,8 @@ class Settings:
     max_seconds: int = 30  # for a request's body to come, and then for its answer to be made
     max_bytes: int = 16 * 1024 * 1024  # of one request's body
     max_pixels: int = 50_000_000  # of one decoded picture
+    max_total_pixels: int = 200_000_000  # of all pictures of a request
     max_batch: int = 64  # pictures a request
-    rate_limit: str = ""  # of one client's requests, such as 60/minute; none if empty
-    proxies: int = 0  # in front that add to X-Forwarded-For, by which a client is then told
     log_format: str = "text"
     # What callers must show; none is asked for if empty. Not in repr, which may be logged.
     api_key: str = field(default="", repr=False)
@@ -106,11 +105,6 @@ class Settings:
 
 LOG_FORMATS = ("text", "json")
 TEXTS = {  # the settings whose text must be of a form: that, in words, and an example
-    "rate_limit": (
-        r"[1-9][0-9]{0,6}/(second|minute|hour|day)",
-        "a number of requests a second, minute, hour or day",
-        "60/minute",
-    ),
     "log_format": ("|".join(LOG_FORMATS), " or ".join(LOG_FORMATS), "json"),
     "api_key": (  # RFC 6750: what a header can carry
         r"[A-Za-z0-9._~+/-]+=*",
@@ -128,8 +122,12 @@ TEXTS = {  # the settings whose text must be of a form: that, in words, and an e
         "http://127.0.0.1:5000",
     ),
 }
+REMOVED = {  # settings of earlier versions, and what takes their place
+    "MNIST_RATE_LIMIT": "limit requests in the proxy in front, see docs/security.md",
+    "MNIST_PROXIES": "the server no longer reads X-Forwarded-For",
+}
 SECRET = ("api_key",)  # never shown, not even when it is refused
-LIMITS = {"port": (1, 65_535), "page_port": (1, 65_535), "proxies": (0, 16)}
+LIMITS = {"port": (1, 65_535), "page_port": (1, 65_535)}
 DEFAULT_LIMIT = (1, 2**31 - 1)
 
 
@@ -139,6 +137,9 @@ def settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises ConfigError, naming the variable, for a value that is malformed or out of range.
     """
     environ = os.environ if environ is None else environ
+    for variable, instead in REMOVED.items():
+        if variable in environ:
+            raise ConfigError(f"{variable} is no longer a setting: unset it; {instead}")
     given: dict[str, Any] = {}
     for known in fields(Settings):
         variable = f"MNIST_{known.name.upper()}"

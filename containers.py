@@ -273,3 +273,15 @@ def _orientation(exif: bytes) -> int:
     except struct.error:  # cut short
         pass
     return 1
+
+
+def pixels_of(content: bytes) -> int:
+    """Return how many pixels a picture file's header states; 0 where it does not say."""
+    try:
+        if content[:4] == b"\x89PNG" and content[12:16] == b"IHDR":
+            width, height = struct.unpack_from(">II", content, 16)
+        else:
+            width, height = take_apart(content).size
+    except Exception:  # not a picture, or a damaged one: its decoder will say so
+        return 0
+    return int(width * height)

@@ -16,15 +16,22 @@ from api import (
     tensorflow_serving,
 )
 from api.front import Front
+from api.picture_reader import PictureReader, RemoteCall
 from api.predict import answer_pictures
 from classifier import Classifier
 
 
 def create_app(
-    model: Classifier | Callable[[], Classifier], settings: config.Settings | None = None
+    model: Classifier | Callable[[], Classifier],
+    settings: config.Settings | None = None,
+    remote_call: RemoteCall | None = None,
 ) -> Flask:
-    """Return the WSGI application that answers with this model, or with what it is by then."""
+    """Return the WSGI application that answers with this model, or with what it is by then.
+
+    remote_call: for large pictures, as for `PictureReader`; None to decode them in this process.
+    """
     settings = settings or config.settings()
+    reader = PictureReader(settings, remote_call)
     app = Flask("mnist_reader", static_folder=None)
     app.request_class = pictures.InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_bytes
@@ -38,7 +45,7 @@ def create_app(
     def predict() -> Response:
         method = request.args.get("preprocessing", config.DEFAULT_PREPROCESSING)
         sources, batch = pictures.of_request(request)
-        made = answer_pictures(sources, batch, method, classifier_of(), settings)
+        made = answer_pictures(sources, batch, method, classifier_of(), reader)
         return Response(made.body, made.status, made.headers)
 
     @app.get("/")
@@ -59,9 +66,10 @@ def create_app(
     def model_card() -> Response:
         return jsonify(classifier_of().card)
 
-    for part in (tensorflow_serving, open_inference, openapi):
-        part.register(app, classifier_of, settings)
-    app.wsgi_app = Front(app, classifier_of, settings)  # type: ignore[method-assign]
+    tensorflow_serving.register(app, classifier_of, reader)
+    open_inference.register(app, classifier_of, reader)
+    openapi.register(app, classifier_of, settings)
+    app.wsgi_app = Front(app, classifier_of, settings, reader)  # type: ignore[method-assign]
     return app
 
 

@@ -39,7 +39,6 @@ HEADERS = {
 }
 WITH = {
     401: "WWW-Authenticate",
-    429: "Retry-After",
     503: "Retry-After",
 }  # the header that a fault has beside its id
 VARIABLE = re.compile(r"<(?:\w+:)?(\w+)>")  # in a rule of Flask's
@@ -71,8 +70,7 @@ def of(app: Flask, name: str, version: str, settings: config.Settings) -> Schema
         for rule in sorted(app.url_map.iter_rules(endpoint), key=lambda rule: len(rule.rule)):
             (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
             locked = bool(settings.api_key) and rule.rule not in guard.OPEN
-            limited = bool(settings.rate_limit) and rule.rule not in guard.OPEN
-            common = (*([401] if locked else []), *([429] if limited else []))
+            common = (401,) if locked else ()
             described = _described(endpoint, operation, rule, schemas, common)
             described["parameters"] = [
                 *_variables(rule, name, version),

@@ -1,9 +1,9 @@
-"""The way from the network to the application: bodies awaited, a bounded queue, one at a time.
+"""The way from the network to the application: bodies read, requests queued, responses sent.
 
 An RSGI application (https://github.com/emmett-framework/granian/blob/master/docs/spec/RSGI.md),
-one a worker process. While bodies come in, however slowly, no thread waits for them. Requests that
-are all there are answered one after another: the work is the processor's, and would not be done
-sooner side by side. Large ones are answered in a thread, so that small ones need not wait.
+one a worker process. The event loop reads bodies, answers health checks, and answers what costs
+no more than a few milliseconds; everything else is answered in threads, so that it keeps nobody
+waiting.
 """
 
 import asyncio
@@ -16,15 +16,16 @@ from granian.rsgi import HTTPProtocol, ProtocolClosed, Scope
 
 import config
 from api import stages
-from api.front import BUSY, REFUSED, Environ, WsgiApp
-from api.problems import Overloaded, SlowBody
+from api.bodies import SMALL, UNKNOWN, Bodies, Body
+from api.front import REFUSED, Environ, WsgiApp, is_one_picture
+from api.guard import OPEN
+from api.problems import BUSY, Overloaded
 from api.replies import Headers
+from api.worker_threads import WorkerThreads
+from containers import pixels_of
+from decoding_process import LARGE_PIXELS
 
-SMALL = 64 * 1024  # bytes of a body: it needs no leave to be held, and is answered at once
-DRAINED = 8  # times the largest body: as much of a larger one is read, so that its client listens
 LAST = "mnist.last"  # of a WSGI environment: whether the connection ends with its answer
-UNKNOWN = -1  # the length of a body that comes in chunks
-BODIES = 8  # times the largest body: memory for the large bodies of one process
 KEPT_FOR = 500  # answers that a connection is kept for
 KNOWN = 8192  # connections whose answers are counted
 
@@ -32,111 +33,114 @@ KNOWN = 8192  # connections whose answers are counted
 class Door:
     """Lets requests in to a WSGI application, and its responses out."""
 
-    def __init__(self, app: WsgiApp, settings: config.Settings, queue: int) -> None:
-        """Queue: how many requests may wait for this process."""
+    def __init__(
+        self, app: WsgiApp, settings: config.Settings, queue: int, threads: WorkerThreads
+    ) -> None:
+        """queue: how many requests may wait, for the event loop and for the threads each."""
         self._app = app
-        self._settings = settings
         self._queue = queue
-        self._waiting = 0  # requests that are all there, and not answered yet
-        self._held = 0  # bytes of large bodies that are awaited or at work
-        self._small, self._large = asyncio.Lock(), asyncio.Lock()
+        self._threads = threads
+        self._bodies = Bodies(settings)
+        self._waiting = {True: 0, False: 0}  # by whether the event loop answers them
+        self._turn = asyncio.Lock()
         self._answers: dict[str, int] = {}  # by connection
 
     async def answer(self, scope: Scope, protocol: HTTPProtocol) -> None:
         """Answer one request."""
         if scope.proto != "http":
             return
-        stated, held = _stated_length(scope), 0
-        fault: config.ReaderError | None = self._overload(scope)
-        if fault is None:
-            held = self._to_hold(stated)
-            if held and self._held + held > BODIES * self._settings.max_bytes:
-                fault, held = Overloaded(BUSY), 0
-        self._held += held
+        if scope.path in OPEN and scope.method in ("GET", "HEAD"):
+            protocol.response_bytes(*self._call(self._environ(scope, Body())))
+            return
+        body = Body()
         try:
-            body, length, fault = await self._body(protocol, stated, fault)
-            fault = fault or self._overload(scope)  # others may have come before the body did
-            environ = _environ(scope, body, length, fault)
-            environ[LAST] = self._is_last(scope.client)
-            if fault is None:
-                await self._take_turn(environ, length > SMALL, protocol)
-            else:
-                protocol.response_bytes(*self._call(environ))
+            await self._bodies.read(protocol, body, _stated_length(scope))
+            await self._queued(self._environ(scope, body), body, protocol)
         except ProtocolClosed:  # its client has gone
             pass
         finally:
-            self._held -= held
+            self._bodies.release(body)
 
-    async def _body(
-        self, protocol: HTTPProtocol, stated: int, fault: config.ReaderError | None
-    ) -> tuple[bytes, int, config.ReaderError | None]:
-        """Return the body, its length, and the fault for which the request is refused, if any.
-
-        Of a refused or too large one the body is read too, and thrown away: its client might
-        otherwise meet a closed connection before it reads why.
-        """
-        most = self._settings.max_bytes
-        if stated == 0:
-            return b"", 0, fault
+    async def _queued(self, environ: Environ, body: Body, protocol: HTTPProtocol) -> None:
+        """Answer a request in its turn, or refuse it at once."""
+        is_quick = body.fault is None and _is_quick(environ, body.content)
+        if body.fault is None and self._waiting[is_quick] >= self._queue:
+            environ[REFUSED] = Overloaded(BUSY)
+        if environ[REFUSED] is not None:
+            protocol.response_bytes(*self._call(environ))
+            return
+        self._waiting[is_quick] += 1
         try:
-            async with asyncio.timeout(self._settings.max_seconds):
-                if fault is None and 0 < stated <= most:
-                    return await protocol(), stated, None
-                body, length = await _read(protocol, 0 if fault else most, DRAINED * most)
-        except TimeoutError:
-            seconds = self._settings.max_seconds
-            slow = f"the body did not come within {seconds} seconds: send it faster, or less of it"
-            return b"", 0, SlowBody(slow)
-        if length < stated <= DRAINED * most:
-            raise ProtocolClosed
-        return body, length, fault
+            if is_quick:
+                async with self._turn:
+                    protocol.response_bytes(*self._call(environ))
+                    await asyncio.sleep(0)  # who has come meanwhile is let in, or sent away
+            else:
+                protocol.response_bytes(*await self._threads.run(self._call, environ))
+        finally:
+            self._waiting[is_quick] -= 1
 
-    def _is_last(self, client: str) -> bool:
+    def _call(self, environ: Environ) -> tuple[int, Headers, bytes]:
+        started: list[Any] = []
+        content = self._app(environ, lambda *response: started.extend(response))
+        if environ[LAST]:
+            started[1].append(("Connection", "close"))
+        return int(started[0][:3]), started[1], b"".join(content)
+
+    def _is_last(self, scope: Scope) -> bool:
         """Count an answer to a client's connection; tell if it is the last one on it.
 
         Connections gather at the workers that live longest. A client that has to connect anew
         may come to another one.
         """
-        count = self._answers.pop(client, 0) + 1
-        if count >= KEPT_FOR:
-            return True
+        count = self._answers.pop(scope.client, 0) + 1
+        if count >= KEPT_FOR and scope.http_version != "1":
+            return True  # in HTTP/1.0 a connection is kept by a header that would contradict this
         if len(self._answers) >= KNOWN:  # of many it is not known that they have ended
             self._answers.clear()
-        self._answers[client] = count
+        self._answers[scope.client] = count
         return False
 
-    def _overload(self, scope: Scope) -> Overloaded | None:
-        full = scope.method == "POST" and self._waiting >= self._queue
-        return Overloaded(BUSY) if full else None
+    def _environ(self, scope: Scope, body: Body) -> Environ:
+        """Return the request as PEP 3333 describes it."""
+        host, _, port = scope.server.rpartition(":")
+        environ: Environ = {
+            "REQUEST_METHOD": scope.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": scope.path.encode().decode("latin-1"),
+            "QUERY_STRING": scope.query_string,
+            "SERVER_NAME": host,
+            "SERVER_PORT": port,
+            "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
+            "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": scope.scheme,
+            "wsgi.input": io.BytesIO(body.content),
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": True,
+            "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+            stages.ARRIVED: perf_counter(),
+            REFUSED: body.fault,
+            LAST: self._is_last(scope),
+        }
+        for name, value in scope.headers.items():
+            if "_" in name:  # CGI's names do not tell it from one with hyphens (RFC 3875, 4.1.18)
+                continue
+            key = f"HTTP_{name.upper().replace('-', '_')}"
+            environ[key] = f"{environ[key]},{value}" if key in environ else value
+        for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            if f"HTTP_{name}" in environ:
+                environ[name] = environ.pop(f"HTTP_{name}")
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if body.length:
+            environ["CONTENT_LENGTH"] = str(body.length)
+        return environ
 
-    def _to_hold(self, stated: int) -> int:
-        """Return the memory that a body may take; 0 for a small one, or one to be thrown away."""
-        most = self._settings.max_bytes
-        if stated == UNKNOWN:
-            return most
-        return stated if SMALL < stated <= most else 0
 
-    async def _take_turn(self, environ: Environ, large: bool, protocol: HTTPProtocol) -> None:
-        """Wait for the request's turn, and answer it."""
-        self._waiting += 1
-        try:
-            if large:
-                async with self._large:
-                    loop = asyncio.get_running_loop()
-                    protocol.response_bytes(*await loop.run_in_executor(None, self._call, environ))
-            else:
-                async with self._small:
-                    protocol.response_bytes(*self._call(environ))
-                    await asyncio.sleep(0)  # who has come meanwhile is let in, or sent away
-        finally:
-            self._waiting -= 1
-
-    def _call(self, environ: Environ) -> tuple[int, Headers, bytes]:
-        started: list[Any] = []
-        content = self._app(environ, lambda *given: started.extend(given))
-        if environ[LAST]:
-            started[1].append(("Connection", "close"))
-        return int(started[0][:3]), started[1], b"".join(content)
+def _is_quick(environ: Environ, content: bytes) -> bool:
+    """Tell if a request is answered in a few milliseconds: one small picture in a raw body."""
+    return is_one_picture(environ) and len(content) <= SMALL and pixels_of(content) <= LARGE_PIXELS
 
 
 def _stated_length(scope: Scope) -> int:
@@ -145,52 +149,3 @@ def _stated_length(scope: Scope) -> int:
     if stated is not None:
         return int(stated) if stated.isdecimal() else 0
     return UNKNOWN if "transfer-encoding" in scope.headers else 0
-
-
-async def _read(protocol: HTTPProtocol, kept: int, most: int) -> tuple[bytes, int]:
-    """Read a body piece by piece, to its end or to `most` bytes.
-
-    Returns it, or nothing if it is longer than `kept` bytes; and its length.
-    """
-    pieces, length = [], 0
-    async for piece in protocol:
-        length += len(piece)
-        if length <= kept:
-            pieces.append(piece)
-        if length > most:
-            break
-    return b"".join(pieces) if length <= kept else b"", length
-
-
-def _environ(scope: Scope, body: bytes, length: int, fault: config.ReaderError | None) -> Environ:
-    """Return the request as PEP 3333 describes it."""
-    host, _, port = scope.server.rpartition(":")
-    environ: Environ = {
-        "REQUEST_METHOD": scope.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
-        "SERVER_NAME": host,
-        "SERVER_PORT": port,
-        "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
-        "REMOTE_ADDR": scope.client.rpartition(":")[0].strip("[]"),
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.scheme,
-        "wsgi.input": io.BytesIO(body),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": True,
-        "wsgi.run_once": False,
-        stages.ARRIVED: perf_counter(),
-        REFUSED: fault,
-    }
-    for name, value in scope.headers.items():
-        key = f"HTTP_{name.upper().replace('-', '_')}"
-        environ[key] = f"{environ[key]},{value}" if key in environ else value
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if f"HTTP_{name}" in environ:
-            environ[name] = environ.pop(f"HTTP_{name}")
-    environ.pop("HTTP_TRANSFER_ENCODING", None)
-    if length:
-        environ["CONTENT_LENGTH"] = str(length)
-    return environ

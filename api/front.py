@@ -12,10 +12,10 @@ from flask import Flask, request
 
 import config
 from api import logs, metrics, stages
-from api.guard import OPEN, Guard
+from api.guard import Guard
+from api.picture_reader import PictureReader
 from api.predict import answer_pictures
-from api.problems import Overloaded, reply_to, reply_to_unexpected
-from api.rate_limit import RateLimit
+from api.problems import BUSY, Overloaded, reply_to, reply_to_unexpected
 from api.replies import Headers, Reply
 from classifier import Classifier
 
@@ -28,20 +28,25 @@ PREDICT = "/predict"
 METHOD_OF_QUERY = {"": config.DEFAULT_PREPROCESSING} | {
     f"preprocessing={method}": method for method in config.PREPROCESSING_METHODS
 }
-BUSY = "too many requests are waiting: try again in a second"
 
 
 class Front:
     """A WSGI application that stands before Flask's."""
 
-    def __init__(self, app: Flask, classifier_of: ClassifierOf, settings: config.Settings) -> None:
+    def __init__(
+        self,
+        app: Flask,
+        classifier_of: ClassifierOf,
+        settings: config.Settings,
+        pictures: PictureReader,
+    ) -> None:
         self._flask = app.wsgi_app
         self._guard = Guard(settings)
         self._guard.register(app)
         self._meters = metrics.register(app)
-        self._rate_limit = RateLimit(settings)
         self._classifier_of = classifier_of
         self._settings = settings
+        self._pictures = pictures
         app.before_request(_note_route)
         app.log_exception = lambda exc_info: logs.log_fault()  # type: ignore[method-assign]
 
@@ -66,20 +71,14 @@ class Front:
         late = stages.watch().elapsed() > self._settings.max_seconds
         if fault is None and late and environ["REQUEST_METHOD"] == "POST":
             fault = Overloaded(BUSY)
-        if fault is None and environ.get("PATH_INFO") not in OPEN:
-            try:
-                self._rate_limit.check(environ)
-            except config.ReaderError as found:
-                fault = found
         return None if fault is None else reply_to(fault)
 
     def _at_once(self, environ: Environ) -> Reply | None:
         """Answer one picture in a raw body; None for any other request."""
-        if environ.get("PATH_INFO") != PREDICT or environ["REQUEST_METHOD"] != "POST":
+        if not is_one_picture(environ):
             return None
         watch, method = stages.watch(), METHOD_OF_QUERY.get(environ.get("QUERY_STRING", ""))
-        kind = environ.get("CONTENT_TYPE", "")
-        if method is None or not kind.startswith("image/"):
+        if method is None:
             return None
         if not 0 < watch.bytes_in <= self._settings.max_bytes:
             return None
@@ -88,7 +87,7 @@ class Front:
             self._guard.check_key(environ.get("HTTP_AUTHORIZATION", ""))
             picture = environ["wsgi.input"].read(watch.bytes_in)
             asked = self._classifier_of()
-            return answer_pictures([picture], False, method, asked, self._settings)
+            return answer_pictures([picture], False, method, asked, self._pictures)
         except config.ReaderError as fault:
             return reply_to(fault)
         except Exception:
@@ -110,6 +109,15 @@ class Front:
                 content.close()
         ((status, headers),) = started
         return Reply(int(status[:3]), list(headers), body)
+
+
+def is_one_picture(environ: Environ) -> bool:
+    """Tell if a request has one picture in a raw body for the contract's own route."""
+    return (
+        environ.get("PATH_INFO") == PREDICT
+        and environ["REQUEST_METHOD"] == "POST"
+        and str(environ.get("CONTENT_TYPE", "")).startswith("image/")
+    )
 
 
 def _note_route() -> None:

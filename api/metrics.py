@@ -5,7 +5,6 @@ its figures there and any of them answers for all; otherwise a process answers f
 """
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flask import Flask, Response, request
@@ -141,21 +140,9 @@ def register(app: Flask) -> Meters:
     return Meters(entered)
 
 
-def forget_ended_workers() -> None:
-    """Forget the requests in flight of worker processes that have ended; their counts stay."""
-    folder = os.environ.get(FOLDER)
-    if folder is None:
-        return
-    for file in Path(folder).glob("gauge_live*_*.db"):
-        if not _lives(int(file.stem.rpartition("_")[2])):
-            file.unlink(missing_ok=True)
+def forget_worker(process_id: int) -> None:
+    """Forget the requests in flight of a worker process that has ended; its counts stay."""
+    if FOLDER in os.environ:
+        from prometheus_client import multiprocess
 
-
-def _lives(process_id: int) -> bool:
-    try:
-        os.kill(process_id, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+        multiprocess.mark_process_dead(process_id)

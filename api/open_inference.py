@@ -19,6 +19,7 @@ from msgspec.json import Decoder
 
 import config
 from api import reading, tensors, validation
+from api.picture_reader import PictureReader
 from api.problems import MalformedRequest
 from api.request_bodies import ImagesInput, InferRequest
 from classifier import Classifier
@@ -50,9 +51,7 @@ def routes(name: str) -> dict[str, str]:
     }
 
 
-def register(
-    app: Flask, classifier_of: Callable[[], Classifier], settings: config.Settings
-) -> None:
+def register(app: Flask, classifier_of: Callable[[], Classifier], pictures: PictureReader) -> None:
     """Add the protocol's routes to the app; `classifier_of` is asked at every request."""
 
     def served(name: str, version: str | None) -> Classifier:
@@ -95,7 +94,7 @@ def register(
         said = {"model_name": classifier.name, "model_version": classifier.version}
         if asked.id is not UNSET:
             said["id"] = asked.id
-        outputs = reading.outputs_of(classifier, _images(asked, binary, settings)).by_name()
+        outputs = reading.outputs_of(classifier, _images(asked, binary, pictures)).by_name()
         wanted = _wanted(asked, list(outputs))
         return tensors.response(said, {name: outputs[name] for name in wanted}, wanted)
 
@@ -117,24 +116,24 @@ def _describe(classifier: Classifier) -> dict[str, Any]:
     }
 
 
-def _images(asked: InferRequest, binary: bytes | None, settings: config.Settings) -> np.ndarray:
+def _images(asked: InferRequest, binary: bytes | None, reader: PictureReader) -> np.ndarray:
     """Return images (N, 28, 28, 1) in MNIST form, from whichever input the request holds."""
     (tensor,) = asked.inputs
     method = asked.parameters.preprocessing
     if isinstance(tensor, ImagesInput):
         shape = tensors.shape_of(tensor.shape, IMAGES, reading.IMAGE_SHAPES)
-        reading.check_count(shape[0], IMAGES, settings)
+        reading.check_count(shape[0], IMAGES, reader.settings)
         if method is not UNSET:
             raise MalformedRequest(
                 "preprocessing is for pictures: images are in MNIST form already, leave it out"
             )
         data = tensors.binary_data_of(tensor, IMAGES, binary)
-        return reading.read_numbers(tensors.numbers_of(tensor, data), settings)
+        return reading.read_numbers(tensors.numbers_of(tensor, data), reader.settings)
     shape = tensors.shape_of(tensor.shape, PICTURES, ((),))
-    reading.check_count(shape[0], PICTURES, settings)
+    reading.check_count(shape[0], PICTURES, reader.settings)
     pictures = tensors.pictures_of(tensor, tensors.binary_data_of(tensor, PICTURES, binary))
     method = config.DEFAULT_PREPROCESSING if method is UNSET else method
-    return reading.read_pictures(pictures, method, settings)
+    return reader.read(pictures, method)
 
 
 def _wanted(asked: InferRequest, there: list[str]) -> dict[str, bool]:

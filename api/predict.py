@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 import answers
-import config
 from api import reading
+from api.picture_reader import PictureReader
 from api.replies import Reply
 from classifier import Classifier, answers_from
 from utils import Source
@@ -17,13 +17,13 @@ def answer_pictures(
     batch: bool,
     method: str,
     classifier: Classifier,
-    settings: config.Settings,
+    pictures: PictureReader,
 ) -> Reply:
     """Return the response to pictures that are not yet decoded.
 
-    batch: whether they are answered as a list, even one. Raises what `reading.read_pictures` does.
+    batch: whether they are answered as a list, even one. Raises what `PictureReader.read` does.
     """
-    images = reading.read_pictures(sources, method, settings)
+    images = pictures.read(sources, method)
     answered = answers_from(reading.outputs_of(classifier, images))
     found = [answers.describe(answer, method, classifier) for answer in answered]
     return json_reply({"predictions": found} if batch else found[0])

@@ -19,12 +19,17 @@ from werkzeug.exceptions import (
 import config
 from api import stages
 from api.replies import Reply
+from decoding_process import DecoderBusy, DecoderTimeout
 from enhanced import NoInk
 from utils import MalformedPicture, PictureError, UnreadablePicture, UnsupportedPicture
 
 
 class TooManyPictures(PictureError):
     """A batch of more pictures than one request may hold."""
+
+
+class TooManyPixels(PictureError):
+    """Pictures of more pixels in total than one request may hold."""
 
 
 class MalformedRequest(config.ReaderError):
@@ -43,14 +48,6 @@ class NoKey(config.ReaderError):
     """A request without the key that this API asks for, or with another."""
 
 
-class TooManyRequests(config.ReaderError):
-    """A client that asks more often than it may. retry_after: seconds until it may again."""
-
-    def __init__(self, message: str, retry_after: int) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
-
-
 class SlowBody(config.ReaderError):
     """A request whose body did not come within the time limit."""
 
@@ -64,14 +61,16 @@ STATUS = {
     NotServed: 404,
     MalformedPicture: 400,
     TooManyPictures: 413,
+    TooManyPixels: 413,
     UnsupportedPicture: 415,
     UnreadablePicture: 422,
     NoInk: 422,
     NoKey: 401,
     SlowBody: 408,
-    TooManyRequests: 429,
     Overloaded: 503,
     OutOfTime: 503,
+    DecoderBusy: 503,
+    DecoderTimeout: 503,
 }
 TITLES = {
     400: "Malformed request",
@@ -82,12 +81,12 @@ TITLES = {
     413: "Too large",
     415: "Not a picture type that is read here",
     422: "Picture cannot be read",
-    429: "Too many requests",
     500: "Internal error",
     503: "Cannot answer now",
 }
 HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}  # of seconds
 CONTENT_TYPE = "application/problem+json"
+BUSY = "too many requests are waiting: try again in a second"
 UNEXPECTED = "an unexpected fault on the server; it was logged there"
 
 PROTOCOLS = re.compile(r"/v[12](/|$)")  # the paths of tensorflow_serving.py and open_inference.py
@@ -123,10 +122,7 @@ def reply(
 def reply_to(fault: config.ReaderError) -> Reply:
     """Return the response for a fault of the request, of a kind in STATUS."""
     status = next(status for kind, status in STATUS.items() if isinstance(fault, kind))
-    headers = HEADERS.get(status)
-    if isinstance(fault, TooManyRequests):
-        headers = {"Retry-After": str(fault.retry_after)}
-    return reply(status, str(fault), headers, type(fault).__name__)
+    return reply(status, str(fault), HEADERS.get(status), type(fault).__name__)
 
 
 def reply_to_unexpected() -> Reply:

@@ -1,16 +1,16 @@
-"""What every protocol does alike: a request's body, its limits, and pictures or numbers to images.
+"""What every protocol does alike: a request's body, its limits, and numbers to images.
 
 Whatever the protocol, images leave this room in MNIST form, (N, 28, 28, 1) float32 in [0, 1], and
 a fault is an exception that `problems` answers in the protocol's own form.
 """
 
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 from flask import Request
 
 import config
-import utils
 from api import stages
 from api.problems import MalformedRequest, NotServed, OutOfTime, TooManyPictures
 from classifier import BLANK_SHAPE, Classifier
@@ -18,32 +18,6 @@ from outputs import Outputs
 
 SIDE = config.IMAGE_SIZE
 IMAGE_SHAPES = ((SIDE, SIDE), (SIDE, SIDE, 1))
-
-
-def read_pictures(
-    sources: list[utils.Source], method: str, settings: config.Settings
-) -> np.ndarray:
-    """Bring pictures to MNIST form; a fault in a batch tells which picture.
-
-    method: of `utils.METHODS`. Raises TooManyPictures, and what `utils.decode` and
-    `utils.to_mnist_form` raise.
-    """
-    utils.check_method(method)
-    check_count(len(sources), "pictures", settings)
-    stages.note_request(len(sources), method)
-    images = []
-    for number, source in enumerate(sources, 1):
-        check_time(settings)
-        try:
-            with stages.timed("decode"):
-                picture = utils.decode(source, settings.max_pixels)
-            with stages.timed("preprocess"):
-                images.append(utils.to_mnist_form(picture, method))
-        except config.ReaderError as fault:
-            if len(sources) == 1:
-                raise
-            raise type(fault)(f"picture {number} of {len(sources)}: {fault}") from None
-    return np.stack(images)
 
 
 def read_numbers(numbers: np.ndarray, settings: config.Settings) -> np.ndarray:
@@ -71,8 +45,11 @@ def read_numbers(numbers: np.ndarray, settings: config.Settings) -> np.ndarray:
 
 def outputs_of(classifier: Classifier, images: np.ndarray) -> Outputs:
     """Return what the model says of images in MNIST form; timed, and noted for those who watch."""
-    with stages.timed("infer"):
+    begin = perf_counter()
+    try:
         outputs = classifier.outputs(images)
+    finally:
+        stages.add("infer", perf_counter() - begin)
     stages.note_answers(outputs)
     return outputs
 
@@ -113,8 +90,7 @@ def body_of(request: Request) -> bytes:
 
 def check_time(settings: config.Settings) -> None:
     """Raise OutOfTime for a request that has been at work for longer than it may."""
-    watch = stages.current()
-    if watch is not None and watch.elapsed() > settings.max_seconds:
+    if stages.elapsed() > settings.max_seconds:
         raise OutOfTime(
             f"the request takes longer than {settings.max_seconds} seconds: send fewer or smaller "
             "pictures at once"

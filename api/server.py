@@ -17,20 +17,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
 
+import cli
 import config
 from api import logs, metrics
 from api.app import create_app
 from api.door import Door
 from api.live_model import LiveModel
+from api.supervisor import server_class
+from api.worker_threads import WorkerThreads
+from decoding_process import DecodingProcess
 
 BACKLOG = 2048  # connections that the system holds for a worker that has not taken them up
 CONNECTIONS = 4096  # that a worker holds open at once
 IDLE_MS = 30_000  # a connection that sends no request's head for as long is closed
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 KEPT = 16 * 1024 * 1024  # bytes of freed memory
+SWITCH_SECONDS = 0.001  # after which a thread at work lets the event loop go on
 LOGGING = {  # Granian's own records go where ours go
     "version": 1,
     "disable_existing_loggers": False,
@@ -45,7 +51,6 @@ def serve(settings: config.Settings) -> None:
     from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
-    from granian.server import Server
 
     workers = 1 if sys.platform == "win32" else settings.workers  # Granian can have but one there
     if "tensorflow" in sys.modules:  # whose threads do not survive a fork
@@ -57,7 +62,8 @@ def serve(settings: config.Settings) -> None:
         socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)[0][4][0]
     )
     with _shared_folder() if workers > 1 else contextlib.nullcontext():
-        server = Server(
+        is_serving = threading.Event()
+        server = server_class(is_serving)(
             "api.server",
             address=address,
             port=settings.port,
@@ -73,7 +79,9 @@ def serve(settings: config.Settings) -> None:
             log_level=LogLevels.warning,
             log_dictconfig=LOGGING,
         )
-        threading.Thread(target=_tell_when_serving, args=(settings, address), daemon=True).start()
+        threading.Thread(
+            target=_tell_when_serving, args=(settings, address, is_serving), daemon=True
+        ).start()
         server.serve(target_loader=partial(_worker, settings, workers), wrap_loader=False)
 
 
@@ -109,22 +117,31 @@ def _worker(settings: config.Settings, workers: int) -> Callable[..., Any]:
     """Return what answers in a worker process, in which this is called."""
     logs.set_up(settings.log_format)
     _keep_freed_memory()
-    metrics.forget_ended_workers()
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    sys.setswitchinterval(SWITCH_SECONDS)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     model = LiveModel(settings.model)
     model.watch()
-    door = Door(create_app(model, settings), settings, max(1, settings.max_queue // workers))
-    return door.answer
+    threads, decoding = WorkerThreads(), DecodingProcess()
+
+    def remote_call(*call: Any) -> Any:
+        with threads.waiting():
+            return decoding.call(*call)
+
+    app = create_app(model, settings, remote_call)
+    return Door(app, settings, max(1, settings.max_queue // workers), threads).answer
 
 
-def _end_with(parent: int) -> None:
+def _end_with_parent() -> None:
     """End this worker when its parent has ended, however that came: nobody else would."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _tell_when_serving(settings: config.Settings, address: str) -> None:
+def _tell_when_serving(
+    settings: config.Settings, address: str, is_serving: threading.Event
+) -> None:
     while True:
         try:
             socket.create_connection((address, settings.port), 1).close()
@@ -132,7 +149,8 @@ def _tell_when_serving(settings: config.Settings, address: str) -> None:
             time.sleep(0.02)
         else:
             break
-    where = f"http://{settings.host}:{settings.port}"
+    is_serving.set()
+    where = f"http://{cli.authority(settings.host, settings.port)}"
     logs.tell(f"serving on {where} (Ctrl-C ends it)", settings.log_format)
 
 

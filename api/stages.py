@@ -93,30 +93,20 @@ def end() -> None:
     _current.set(None)
 
 
-class _Timer:
-    """Adds to a stage the time that its block takes, whether or not it raises."""
+def add(stage: Stage, seconds: float) -> None:
+    """Add to the time of a stage of the request at hand; outside of one do nothing.
 
-    __slots__ = ("begun", "name")
-
-    def __init__(self, name: Stage) -> None:
-        self.name = name
-
-    def __enter__(self) -> None:
-        self.begun = perf_counter()
-
-    def __exit__(self, *fault: object) -> None:
-        taken = perf_counter() - self.begun
-        at_hand = _current.get()
-        if at_hand is not None:
-            at_hand.seconds[self.name] = at_hand.seconds.get(self.name, 0.0) + taken
-
-
-def timed(stage: Stage) -> _Timer:
-    """Return a context that times a stage of the request; outside of one it does nothing.
-
-    Entered once a picture, its times are summed.
+    Called for every picture, the times are summed.
     """
-    return _Timer(stage)
+    at_hand = _current.get()
+    if at_hand is not None:
+        at_hand.seconds[stage] = at_hand.seconds.get(stage, 0.0) + seconds
+
+
+def elapsed() -> float:
+    """Return the seconds since the request at hand began; 0 outside of one."""
+    at_hand = _current.get()
+    return 0.0 if at_hand is None else at_hand.elapsed()
 
 
 def note_request(pictures: int, preprocessing: str) -> None:

@@ -20,6 +20,7 @@ from werkzeug.routing import BaseConverter
 import config
 import utils
 from api import reading, request_bodies, validation
+from api.picture_reader import PictureReader
 from api.problems import MalformedRequest, NotServed
 from api.request_bodies import (
     SIGNATURE,
@@ -62,9 +63,7 @@ def routes(name: str) -> dict[str, str]:
     }
 
 
-def register(
-    app: Flask, classifier_of: Callable[[], Classifier], settings: config.Settings
-) -> None:
+def register(app: Flask, classifier_of: Callable[[], Classifier], pictures: PictureReader) -> None:
     """Add the protocol's routes to the app; `classifier_of` is asked at every request."""
     app.url_map.converters["verbless"] = Verbless
 
@@ -94,7 +93,7 @@ def register(
         if verb != "predict":
             raise NotServed(f"this model does not {verb!r:.80}: use {name}:predict")
         values, in_rows = _values(validation.decode(reading.body_of(request), DECODER, EXPECTED))
-        tensors = reading.outputs_of(classifier, _images(values, settings)).by_name()
+        tensors = reading.outputs_of(classifier, _images(values, pictures)).by_name()
         return jsonify(_in_rows(tensors) if in_rows else _in_columns(tensors))
 
 
@@ -127,20 +126,22 @@ def _item(number: int, instance: Image | Instance) -> Image | EncodedPicture:
     return instance.images or EncodedPicture(instance.b64 or "")
 
 
-def _images(values: list[Image | EncodedPicture], settings: config.Settings) -> np.ndarray:
+def _images(values: list[Image | EncodedPicture], reader: PictureReader) -> np.ndarray:
     """Return images (N, 28, 28, 1) of N items, either all pictures or all numbers."""
-    reading.check_count(len(values), "images", settings)
+    reading.check_count(len(values), "images", reader.settings)
     pictures: list[utils.Source] = [
         value.b64 for value in values if isinstance(value, EncodedPicture)
     ]
     if not pictures:
-        return reading.read_numbers(np.stack([*map(_image, _numbered(values), values)]), settings)
+        return reading.read_numbers(
+            np.stack([*map(_image, _numbered(values), values)]), reader.settings
+        )
     if len(pictures) < len(values):
         raise MalformedRequest(
             f"{len(pictures)} of {len(values)} items are pictures and the others are not: "
             "send the two in requests of their own"
         )
-    return reading.read_pictures(pictures, config.DEFAULT_PREPROCESSING, settings)
+    return reader.read(pictures, config.DEFAULT_PREPROCESSING)
 
 
 def _numbered(values: list[Any]) -> list[str]:

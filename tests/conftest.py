@@ -167,6 +167,16 @@ def axe_source() -> str:
     return AXE_SCRIPT.read_text("utf-8")
 
 
+@pytest.fixture
+def request_at_hand() -> Iterator[None]:
+    """A request at hand, as those who note things of it need."""
+    from api import stages
+
+    stages.begin({"REQUEST_METHOD": "POST"})
+    yield
+    stages.end()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say loudly what was not tried of page and exports; a skip alone shows as one letter."""
     skipped = terminalreporter.stats.get("skipped", [])

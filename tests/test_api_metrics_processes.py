@@ -107,7 +107,7 @@ class TestSeveralProcesses:
             other.process.wait(30)
             assert one.counted()["mnist_requests_in_flight",] == 2
             monkeypatch.setenv(metrics.FOLDER, str(tmp_path))
-            metrics.forget_ended_workers()
+            metrics.forget_worker(other.process.pid)
             found = one.counted()
         assert found["mnist_requests_in_flight",] == 1
         assert found["mnist_digits_total", "8"] == 1

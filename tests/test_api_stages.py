@@ -6,8 +6,9 @@ import pytest
 from api_server import EIGHT
 from stub_reader import stub_app
 
+import decoding_process
 import utils
-from api import stages
+from api import reading, stages
 
 
 def test_a_batch_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,7 +19,8 @@ def test_a_batch_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -
         decoded.append(now[0])
         return decode(*given)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stages, "perf_counter", lambda: now[0])
+    for module in (stages, decoding_process, reading):
+        monkeypatch.setattr(module, "perf_counter", lambda: now[0])
     monkeypatch.setattr(utils, "decode", takes_two_seconds)
     client = stub_app(max_seconds=5).test_client()
     text = base64.b64encode(EIGHT).decode()

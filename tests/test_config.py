@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 import config
 
 NUMBERS = [field.name for field in fields(config.Settings) if isinstance(field.default, int)]
-NUMBERS.remove("proxies")  # which may be 0
 
 
 def variable(name: str) -> str:
@@ -45,6 +44,12 @@ def test_each_setting_is_taken_from_its_variable(name: str, text: str, value: An
     assert type(getattr(found, name)) is type(value) or isinstance(value, Path)
     rest = asdict(config.Settings()) | {name: value}
     assert asdict(found) == rest
+
+
+@pytest.mark.parametrize("name", ["MNIST_RATE_LIMIT", "MNIST_PROXIES"])
+def test_a_setting_of_an_earlier_version_is_refused_rather_than_ignored(name: str) -> None:
+    with pytest.raises(config.ConfigError, match=f"{name} is no longer a setting"):
+        config.settings({name: "60/minute"})
 
 
 def test_the_processs_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
