@@ -41,6 +41,7 @@ TURNS = {  # from as it is stored, by EXIF's orientation
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+WHITESPACE = b" \t\r\n\v\f"  # of base64 text, which some encoders break into lines
 ENOUGH_SIDE = 1024  # pixels of the shorter side: a picture of twice that is shrunk to a fraction
 ENOUGH_PIXELS = 2**23  # and so is one of more than these, however narrow
 FRACTIONS = (1, 2, 4, 8)  # those that a JPEG can be decoded at
@@ -96,7 +97,8 @@ def from_base64(text: str) -> bytes:
     if text.startswith("data:") and not match:
         raise MalformedPicture("the data URL is not base64: it must begin data:image/…;base64,")
     try:
-        return base64.b64decode("".join(text[match.end() if match else 0 :].split()), validate=True)
+        data = text[match.end() if match else 0 :].encode("ascii").translate(None, WHITESPACE)
+        return base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError):
         raise MalformedPicture(
             "the text is not valid base64: send the picture file's bytes in base64, "

@@ -27,6 +27,8 @@ import utils
 LARGE_PIXELS = 2**18  # 512x512: fewer are decoded and prepared in a few milliseconds
 MOST_WAITING = 16  # calls that may wait for the process
 NICENESS = 5  # small pictures, which other processes read, come first
+# glibc gives larger blocks back to the system when they are freed (mallopt(3)); others ignore it.
+MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024)}
 START = "from decoding_process import serve; serve()"
 
 
@@ -63,7 +65,7 @@ def prepare(content: utils.Source, method: str, max_pixels: int) -> Prepared:
         decoded = perf_counter()
         image = utils.to_mnist_form(picture, method)
     except config.ReaderError as refusal:
-        fault = refusal
+        fault = refusal.with_traceback(None)  # which would keep the picture until it is collected
     end = perf_counter()
     if decoded is None:
         return Prepared(image, fault, end - begin, None)
@@ -169,6 +171,7 @@ def _start() -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=config.ROOT,
+        env=os.environ | MEMORY,
     )
 
 
@@ -187,6 +190,6 @@ def serve() -> None:
         try:
             outcome = None, function(*args)
         except Exception as fault:
-            outcome = fault, None
+            outcome = fault.with_traceback(None), None
         pickle.dump(outcome, outcomes, pickle.HIGHEST_PROTOCOL)
         outcomes.flush()

@@ -44,7 +44,7 @@ def create_app(
     @app.post("/predict")
     def predict() -> Response:
         method = request.args.get("preprocessing", config.DEFAULT_PREPROCESSING)
-        sources, batch = pictures.of_request(request)
+        sources, batch = pictures.of_request(request, settings)
         made = answer_pictures(sources, batch, method, classifier_of(), reader)
         return Response(made.body, made.status, made.headers)
 

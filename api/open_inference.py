@@ -89,7 +89,7 @@ def register(app: Flask, classifier_of: Callable[[], Classifier], pictures: Pict
         classifier = served(name, version)
         header = request.headers.get(tensors.HEADER_LENGTH)
         text, binary = tensors.split(reading.body_of(request), header)
-        asked = validation.decode(text, DECODER, EXPECTED)
+        asked = validation.decode(text, DECODER, EXPECTED, pictures.settings)
         tensors.refuse_shared_memory(asked.parameters, "the request")
         said = {"model_name": classifier.name, "model_version": classifier.version}
         if asked.id is not UNSET:

@@ -8,6 +8,7 @@ import numpy as np
 from flask import Request
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
+import config
 from api import reading, request_bodies, validation
 from api.problems import MalformedRequest
 from utils import FORMAT_NAMES, MalformedPicture, Source, UnsupportedPicture
@@ -28,17 +29,17 @@ class InMemoryRequest(Request):
         return io.BytesIO()
 
 
-def of_request(request: Request) -> tuple[list[Source], bool]:
+def of_request(request: Request, settings: config.Settings) -> tuple[list[Source], bool]:
     """Return the pictures of a request, not yet decoded, and whether it is a batch.
 
     A batch is several files, or JSON `images`, even of one. Raises MalformedPicture,
-    MalformedRequest or UnsupportedPicture.
+    MalformedRequest, TooManyValues or UnsupportedPicture.
     """
     kind = request.mimetype
     if kind == "multipart/form-data":
         return _of_form(request)
     if kind == "application/json" or kind.endswith("+json"):
-        return _of_json(request)
+        return _of_json(request, settings)
     if kind.startswith("image/") or kind == "application/octet-stream":
         return [request.get_data(cache=False)], False
     raise UnsupportedPicture(f"the content type {kind or 'is missing and'} is not read: {FORMS}")
@@ -61,8 +62,8 @@ def _of_form(request: Request) -> tuple[list[Source], bool]:
     return [file.read() for file in files], len(files) > 1
 
 
-def _of_json(request: Request) -> tuple[list[Source], bool]:
-    body = validation.decode(reading.body_of(request), DECODER, FORMS)
+def _of_json(request: Request, settings: config.Settings) -> tuple[list[Source], bool]:
+    body = validation.decode(reading.body_of(request), DECODER, FORMS, settings)
     given = request_bodies.given(body)
     if len(given) != 1:
         raise MalformedRequest(

@@ -32,6 +32,10 @@ class TooManyPixels(PictureError):
     """Pictures of more pixels in total than one request may hold."""
 
 
+class TooManyValues(config.ReaderError):
+    """JSON of more values than one request may hold."""
+
+
 class MalformedRequest(config.ReaderError):
     """A request that does not keep to its protocol."""
 
@@ -62,6 +66,7 @@ STATUS = {
     MalformedPicture: 400,
     TooManyPictures: 413,
     TooManyPixels: 413,
+    TooManyValues: 413,
     UnsupportedPicture: 415,
     UnreadablePicture: 422,
     NoInk: 422,

@@ -92,7 +92,9 @@ def register(app: Flask, classifier_of: Callable[[], Classifier], pictures: Pict
         classifier = served(name, version)
         if verb != "predict":
             raise NotServed(f"this model does not {verb!r:.80}: use {name}:predict")
-        values, in_rows = _values(validation.decode(reading.body_of(request), DECODER, EXPECTED))
+        values, in_rows = _values(
+            validation.decode(reading.body_of(request), DECODER, EXPECTED, pictures.settings)
+        )
         tensors = reading.outputs_of(classifier, _images(values, pictures)).by_name()
         return jsonify(_in_rows(tensors) if in_rows else _in_columns(tensors))
 

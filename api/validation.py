@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from api.problems import MalformedRequest
+import config
+from api.problems import MalformedRequest, TooManyValues
 
 T = TypeVar("T")
 
@@ -43,14 +44,28 @@ SENTENCES = tuple(
 MARK = b"\xef\xbb\xbf"  # of UTF-8; a parser may ignore it (RFC 8259)
 NO_JSON_NUMBER = re.compile(rb"NaN|-?Infinity")  # Python and others write them all the same
 SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+# In JSON, numbers and what is around them: a parser is at ten million for a second.
+VALUES_PER_IMAGE = 4 * config.IMAGE_SIZE**2
 LONGEST = 80  # characters of a client's text that are repeated
 
 
-def decode(content: bytes, decoder: "msgspec.json.Decoder[T]", expected: str) -> T:
+def decode(
+    content: bytes,
+    decoder: "msgspec.json.Decoder[T]",
+    expected: str,
+    settings: config.Settings,
+) -> T:
     """Return the JSON in a body as what the decoder's definition makes of it.
 
-    expected: what would be right, which ends the message of a fault. Raises MalformedRequest.
+    expected: what would be right, which ends the message of a fault. Raises MalformedRequest;
+    TooManyValues for many more than images need, since the parser holds Python's global lock.
     """
+    values, most = content.count(b",") + 1, VALUES_PER_IMAGE * settings.max_batch
+    if values > most:
+        raise TooManyValues(
+            f"the JSON holds about {values:,} values: at most {most:,} are accepted, enough for "
+            f"{settings.max_batch} images"
+        )
     content = content.removeprefix(MARK)
     try:
         return decoder.decode(content)

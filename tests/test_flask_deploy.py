@@ -97,6 +97,24 @@ class TestForms:
         check_answer(post_raw(client, (PICTURES / name).read_bytes()).get_json(), 8)
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/predict", '{{"pixels": [[{}]]}}'),
+        ("/v1/models/mnist_cnn:predict", '{{"instances": [{}]}}'),
+        ("/v2/models/mnist_cnn/infer", '{{"inputs": [{}]}}'),
+    ],
+)
+def test_json_of_many_more_values_than_images_need_is_refused_unread(
+    client: FlaskClient, path: str, body: str
+) -> None:
+    response = client.post(
+        path, data=body.format(",".join(["0"] * 20_000)), content_type="application/json"
+    )
+    assert response.status_code == 413
+    assert "about 20,000 values: at most 12,544" in response.text
+
+
 def test_is_digit_is_in_the_answer_of_a_model_that_says_it(two_outputs: Classifier) -> None:
     client = create_app(two_outputs, config.Settings()).test_client()
     for pixels, is_digit in ((EDGE, 1.0), (1 - EDGE, 0.0)):  # little ink, and much

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from json_bodies import ANYTHING
 
+import config
 from api import request_bodies, validation
 from api.problems import MalformedRequest
 
@@ -29,11 +30,12 @@ class Body(msgspec.Struct):
 
 
 DECODER = msgspec.json.Decoder(Body)
+SETTINGS = config.Settings()
 
 
 def told(content: bytes) -> str:
     with pytest.raises(MalformedRequest) as caught:
-        validation.decode(content, DECODER, "send what is right")
+        validation.decode(content, DECODER, "send what is right", SETTINGS)
     words, right = str(caught.value).rsplit(": ", 1)
     assert right == "send what is right"
     return words
@@ -77,7 +79,7 @@ def test_what_is_no_json_is_told_with_the_cause(content: bytes, words: str) -> N
 
 
 def test_the_mark_of_utf_8_is_taken() -> None:
-    assert validation.decode(b'\xef\xbb\xbf{"text": "a"}', DECODER, "").text == "a"
+    assert validation.decode(b'\xef\xbb\xbf{"text": "a"}', DECODER, "", SETTINGS).text == "a"
 
 
 @given(ANYTHING)
@@ -88,6 +90,8 @@ def test_every_fault_has_its_own_words(body: Any) -> None:
         request_bodies.InferRequest,
     ):
         try:
-            validation.decode(json.dumps(body).encode(), msgspec.json.Decoder(definition), "right")
+            validation.decode(
+                json.dumps(body).encode(), msgspec.json.Decoder(definition), "right", SETTINGS
+            )
         except MalformedRequest as fault:
             assert "not as it should be" not in str(fault)
