@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from granian.rsgi import HTTPProtocol, ProtocolClosed
 
 import config
-from api.problems import BUSY, Overloaded, SlowBody
+from api.problems import BUSY, MalformedRequest, Overloaded, SlowBody
 
 SMALL = 64 * 1024  # bytes: bodies up to it have memory that larger ones cannot take
 AWAITED_WHOLE = 16 * 1024  # bytes of a stated length up to which a body is awaited in one step
@@ -40,7 +40,7 @@ class Bodies:
 
         stated: its length as its client says; UNKNOWN if it comes in chunks. A refused or too large
         body is read as well, and thrown away: its client might otherwise meet a closed connection
-        before it reads why. Raises ProtocolClosed for a client that has gone.
+        before it reads why.
         """
         try:
             async with asyncio.timeout(self._seconds):
@@ -57,9 +57,16 @@ class Bodies:
                 f"the body did not come within {self._seconds} seconds: send it faster, or less "
                 "of it"
             )
-            return
-        if body.length < stated <= DRAINED * self._most:
-            raise ProtocolClosed
+        except ProtocolClosed:
+            self._end_early(body)
+        else:
+            if body.length < stated <= DRAINED * self._most:
+                self._end_early(body)
+
+    def _end_early(self, body: Body) -> None:
+        self.release(body)
+        body.length = 0
+        body.fault = MalformedRequest("the body ended before its stated length: send all of it")
 
     def release(self, body: Body) -> None:
         """Forget a body's content, and what it holds of the memory."""

@@ -108,7 +108,8 @@ class TestSlowClients:
         try:
             time.sleep(0.3)
             assert is_well(server)
-            assert ask(server, b"x" * (LIMIT - 1))[0] == 503  # eight such are awaited
+            # What has come of them is all that the large ones may hold.
+            assert ask(server, b"x" * (LIMIT - 1))[0] == 503
             statuses = sorted(answer_to(connection)[0] for connection in slow)
         finally:
             for connection in slow:
@@ -130,8 +131,8 @@ class TestGoneClients:
     def test_one_that_half_closes_leaves_nothing_behind(self, server: int, sent: bytes) -> None:
         with closing(connect(server, sent)) as connection:
             connection.shutdown(socket.SHUT_WR)
-            status, _ = answer_to(connection)  # it comes back at once, whatever comes
-        assert status in (0, 200, 400, 500)
+            status, _ = answer_to(connection)  # it returns at once: an answer, or the end
+        assert status in (0, 200, 400)
         assert is_well(server)
 
     @pytest.mark.parametrize("sent", [WHOLE[:-20], WHOLE])

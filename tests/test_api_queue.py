@@ -14,7 +14,7 @@ import config
 from api.bodies import MEMORY, SMALL, UNKNOWN, Bodies, Body
 from api.door import KEPT_FOR, Door
 from api.front import Environ
-from api.problems import Overloaded, SlowBody
+from api.problems import MalformedRequest, Overloaded, SlowBody
 from api.worker_threads import WorkerThreads
 from decoding_process import LARGE_PIXELS
 
@@ -42,9 +42,14 @@ class Scope:
 class Protocol:
     """A connection whose body comes in pieces, and that keeps the response."""
 
-    def __init__(self, *pieces: bytes, then: asyncio.Event | None = None) -> None:
-        """then: for which the end of the body waits."""
-        self.pieces, self.then = pieces, then
+    def __init__(
+        self,
+        *pieces: bytes,
+        then: asyncio.Event | None = None,
+        fault: Exception | None = None,
+    ) -> None:
+        """then: for which the end of the body waits; fault: that is raised in place of it."""
+        self.pieces, self.then, self.fault = pieces, then, fault
         self.status: int | None = None
         self.headers: list[tuple[str, str]] = []
 
@@ -56,6 +61,8 @@ class Protocol:
             yield piece
         if self.then:
             await self.then.wait()
+        if self.fault:
+            raise self.fault
 
     def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.status, self.headers = status, headers
@@ -248,6 +255,11 @@ class TestBodies:
         assert isinstance(body.fault, SlowBody)
         assert (body.content, bodies.held) == (b"", 0)
 
-    def test_a_client_that_goes_is_noticed(self) -> None:
-        with pytest.raises(ProtocolClosed):
-            self.read(b"x" * 20_000, stated=30_000)
+    @pytest.mark.parametrize("stated", [15_000, 30_000])
+    def test_one_that_ends_early_is_refused(self, stated: int) -> None:
+        bodies = Bodies(SETTINGS)
+        gone = Protocol(b"x" * 10_000, fault=ProtocolClosed() if stated < SMALL // 4 else None)
+        body = Body()
+        asyncio.run(bodies.read(gone, body, stated))  # type: ignore[arg-type]
+        assert isinstance(body.fault, MalformedRequest)
+        assert (body.content, bodies.held) == (b"", 0)

@@ -193,3 +193,30 @@ def test_workers_end_with_their_parent_however_it_ends(
     process.communicate(timeout=30)  # its workers hold its output, until they end too
     with pytest.raises(OSError):
         ask(port, EIGHT)
+
+
+def test_a_worker_that_ends_again_and_again_stops_neither_the_others_nor_the_server(
+    served: tuple["subprocess.Popen[str]", int],
+) -> None:
+    process, port = served
+    survivor, victim = workers_of(process)
+    with Load(port) as load:
+        for _ in range(5):
+            os.kill(victim, signal.SIGKILL)
+            until = time.monotonic() + 60
+            while not (others := set(workers_of(process)) - {survivor, victim}):
+                assert time.monotonic() < until
+                time.sleep(0.02)
+            (victim,) = others
+            right = load.outcomes["right"]
+            while load.outcomes["right"] < right + 20:  # the other one serves meanwhile
+                assert time.monotonic() < until
+                time.sleep(0.02)
+    assert survivor in workers_of(process)
+    # The last one serves as well.
+    deadline = time.monotonic() + 60
+    with Load(port):
+        while cpu_seconds(victim) < 1.5:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert process.poll() is None

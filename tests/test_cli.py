@@ -182,6 +182,7 @@ def test_a_busy_port_is_named_with_another_to_try() -> None:
 
 def test_a_busy_port_5000_speaks_of_macos() -> None:
     busy = OSError(errno.EADDRINUSE, "in use")
+    assert str(cli.cannot_listen("::1", 5001, busy)).startswith("[::1]:5001 is in use")
     assert "AirPlay" in str(cli.cannot_listen("127.0.0.1", 5000, busy))
     assert "AirPlay" not in str(cli.cannot_listen("127.0.0.1", 5001, busy))
 
