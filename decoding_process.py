@@ -187,6 +187,7 @@ def serve() -> None:
             function, args = pickle.load(calls)
         except EOFError:
             return
+        outcome: tuple[Exception | None, Any]
         try:
             outcome = None, function(*args)
         except Exception as fault:

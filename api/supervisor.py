@@ -4,12 +4,9 @@ import logging
 import threading
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from api import metrics
-
-if TYPE_CHECKING:
-    from granian.server import Server
 
 SHORT_LIFE = 5.0  # seconds: a worker that ends sooner is replaced after a pause
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds; it doubles with every short life in a row
@@ -19,7 +16,7 @@ LOOK_EVERY = 1.0  # seconds, in case the news of a worker's end is missed
 log = logging.getLogger(__name__)
 
 
-def server_class(is_serving: threading.Event) -> "type[Server]":
+def server_class(is_serving: threading.Event) -> type[Any]:
     """Return the class of a server that keeps its workers alive until it is told to end.
 
     Granian's own (2.x) ends when one worker ends twice within 5.5 seconds, which two requests
