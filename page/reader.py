@@ -12,6 +12,10 @@ import answers
 import config
 import utils
 from classifier import Classifier
+from containers import pixels_of
+from decoding_process import DecodingProcess
+
+LARGE_PIXELS = 2**20  # 1024x1024: more than the pad draws
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Reader:
         self.classifier = classifier
         self.settings = settings
         self.uploads = uploads.resolve()
+        self._decoding = DecodingProcess()
 
     def read(self, sent: Any, method: str) -> Reading:
         """Return the answer to a picture, and what was seen of it.
@@ -43,9 +48,21 @@ class Reader:
         """
         utils.check_method(method)
         file = self.content(sent)
-        picture = utils.decode(file, self.settings.max_pixels)
+        picture = self.decode(file)
         image, box = utils.located(picture, method)
         return Reading(self.answer(file, image, method), image, picture, box)
+
+    def decode(self, file: bytes) -> Image.Image:
+        """Decode a picture file; a large one in another process, whose crash costs no visitor more.
+
+        Raises what `utils.decode` and `DecodingProcess.call` raise.
+        """
+        pixels, most = pixels_of(file), self.settings.max_pixels
+        if pixels <= LARGE_PIXELS:
+            return utils.decode(file, most)
+        seconds = self.settings.max_seconds
+        picture: Image.Image = self._decoding.call(pixels, seconds, utils.decode, file, most)
+        return picture
 
     def content(self, sent: Any) -> bytes:
         """Return the picture file that the pad or a client sent, raises MalformedPicture for none.
