@@ -5,6 +5,7 @@ The process also keeps Python's global lock free: Pillow's WebP decoder holds it
 """
 
 import itertools
+import logging
 import os
 import pickle
 import queue
@@ -30,6 +31,9 @@ NICENESS = 5  # small pictures, which other processes read, come first
 # glibc gives larger blocks back to the system when they are freed (mallopt(3)); others ignore it.
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024)}
 START = "from decoding_process import serve; serve()"
+
+
+log = logging.getLogger(__name__)
 
 
 class DecoderCrash(utils.UnreadablePicture):
@@ -139,11 +143,14 @@ class DecodingProcess:
 
     def _answer(self, call: _Call) -> tuple[Exception | None, Any]:
         """Return the fault or the result that the process sends."""
+        left = call.deadline - time.monotonic()
+        if left <= 0:
+            return _late(), None
         if self._process is None or self._process.poll() is not None:
             self._process = _start()
         process = self._process
         assert process.stdin is not None and process.stdout is not None
-        watchdog = threading.Timer(max(0.0, call.deadline - time.monotonic()), process.kill)
+        watchdog = threading.Timer(left, process.kill)
         watchdog.start()
         try:
             process.stdin.write(call.message)
@@ -155,6 +162,7 @@ class DecodingProcess:
             process.stdout.close()
             if time.monotonic() >= call.deadline:
                 return _late(), None
+            log.error("a picture ended the decoding process: exit status %s", process.returncode)
             return DecoderCrash("the picture cannot be decoded: save it as a PNG file"), None
         finally:
             watchdog.cancel()

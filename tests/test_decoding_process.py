@@ -73,7 +73,9 @@ def test_an_exception_is_raised_here(decoding: DecodingProcess) -> None:
         decoding.call(1, 60, utils.decode, b"no picture", MAX_PIXELS)
 
 
-def test_a_crash_costs_the_call_that_caused_it_and_no_other(decoding: DecodingProcess) -> None:
+def test_a_crash_costs_the_call_that_caused_it_and_no_other(
+    decoding: DecodingProcess, caplog: pytest.LogCaptureFixture
+) -> None:
     with ThreadPoolExecutor(8) as threads:
         good = [threads.submit(decoding.call, 2, 60, os.path.basename, "a/b") for _ in range(3)]
         bad = threads.submit(decoding.call, 1, 60, os._exit, 11)
@@ -81,6 +83,7 @@ def test_a_crash_costs_the_call_that_caused_it_and_no_other(decoding: DecodingPr
         with pytest.raises(DecoderCrash, match="save it as a PNG file"):
             bad.result()
         assert [each.result() for each in good] == ["b"] * 6
+    assert "a picture ended the decoding process: exit status 11" in caplog.text
 
 
 def test_what_takes_too_long_is_ended(decoding: DecodingProcess) -> None:
