@@ -104,7 +104,7 @@ def flipped(content: bytes, draws: random.Random, flips: int = 4) -> bytes:
 
 
 def damaged_pictures(draws: random.Random) -> list[bytes]:
-    """Return pictures of every kind that state 49 million pixels, cut short or with flipped bits."""
+    """Return pictures that state 49 million pixels, cut short or with flipped bits, of each kind."""
     pictures = [with_size(kind) for kind in KINDS]
     flips = [flipped(picture, draws) for picture in pictures]
     return [picture[: len(picture) * 2 // 3] for picture in pictures] + flips
@@ -201,8 +201,8 @@ def false_tensors() -> list[bytes]:
 
     def infer(name: str, shape: list[int], stated: int, data: bytes, off: int = 0) -> bytes:
         datatype = "FP32" if name == "images" else "BYTES"
-        tensor = {"name": name, "datatype": datatype, "shape": shape}
-        tensor["parameters"] = {"binary_data_size": stated}
+        size = {"binary_data_size": stated}
+        tensor = {"name": name, "datatype": datatype, "shape": shape, "parameters": size}
         text = json.dumps({"inputs": [tensor]}).encode()
         length = f"Inference-Header-Content-Length: {len(text) + off}"
         return post(INFER, text + data, "application/octet-stream", length)
@@ -258,4 +258,3 @@ def heavy() -> dict[str, list[bytes]]:
         "16 MB of numbers as JSON": many_numbers(),
         "JSON of 300,000 keys": [many_keys()],
     }
-

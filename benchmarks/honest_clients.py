@@ -1,4 +1,4 @@
-"""Clients that ask as honest ones do, and probes of the server's health; all is counted and timed."""
+"""Clients that ask as honest ones do, and probes of the server's health, counted and timed."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Fifty connections try to stop the server while eight honest clients ask; every promise is checked.
+"""Fifty connections try to stop the server while eight honest clients ask; promises are checked.
 
     python benchmarks/hostile_clients.py [--minutes 10] [--kill-every SECONDS]
 
@@ -10,8 +10,8 @@ health checks within 100 ms (on fewer than four cores, which attack and server s
 memory flat, no fault of the server's own, no worker lost but those killed here.
 """
 
-import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from argparse import ArgumentParser, Namespace
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ WORKERS = 2
 WARM_UP, QUIET = 3.0, 20.0  # seconds before the attack
 SLOWER = 10  # times, by which a small request may be
 LOOK_EVERY, WATCH_EVERY = 10.0, 0.5  # seconds: memory, workers
-KILLS, KILLS_APART = 5, 1.8  # and seconds, all within ten
+KILLS, KILLS_APART, KILLED_WITHIN = 5, 1.8, 9.9  # seconds
 WHOLE_WITHIN, AT_WORK = 60.0, 0.05  # seconds until all workers serve, and of work that shows it
 ENOUGH_CORES = 4  # that server and attack need not share
 GROWTH, SPARE_MB = 1.3, 50  # memory is flat if it grows by less than this factor and sum
@@ -53,6 +54,7 @@ class Run:
     lost: list[float] = field(default_factory=list)  # when a worker ended that was not killed
     attack: dict[str, Any] = field(default_factory=lambda: {"outcomes": {}, "floods": []})
     busy: float = 0.0  # share of all cores, while attacked
+    kills: int = 0  # of one worker in a row
     is_whole: bool = False
     log: str = ""
     ended: bool = False
@@ -76,19 +78,31 @@ class KilledServer(Server):
         self.killed: set[int] = set()
         super().__init__(folder, "--workers", str(WORKERS))
 
-    def kill(self, newest: bool) -> None:
-        """Kill the worker that has lived longest, or the one that was started last."""
-        if processes := workers(self.process.pid):
-            process = processes[-1 if newest else 0]
-            self.killed.add(process)
-            self.kills.append(time.monotonic())
-            os.kill(process, signal.SIGKILL)
+    def kill(self, worker: int) -> None:
+        """Kill a worker and note when."""
+        self.killed.add(worker)
+        self.kills.append(time.monotonic())
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(worker, signal.SIGKILL)
 
     async def kill_every(self, seconds: float) -> None:
         """Kill a worker at an interval, until cancelled."""
         while seconds:
             await asyncio.sleep(seconds)
-            self.kill(newest=False)
+            for worker in workers(self.process.pid)[:1]:
+                self.kill(worker)
+
+    async def kill_again_and_again(self) -> int:
+        """Kill one worker, and what takes its place, five times within ten seconds if it comes."""
+        spared, count = workers(self.process.pid)[:-1], 0
+        until = time.monotonic() + KILLED_WITHIN
+        while count < KILLS and time.monotonic() < until:
+            victims = [one for one in workers(self.process.pid) if one not in spared]
+            for worker in victims[:1]:
+                self.kill(worker)
+                count += 1
+            await asyncio.sleep(KILLS_APART if victims else 0.1)
+        return count
 
 
 async def watch(server: KilledServer, run: Run) -> None:
@@ -123,21 +137,21 @@ async def become_whole(server: Server, asked: Asks, run: Run) -> None:
         run.whole = await honest_phase(server, asked, 3.0)
         after = own_seconds(server.process.pid)
         now = workers(server.process.pid)
-        work = [after.get(worker, 0.0) - before.get(worker, after[worker]) for worker in now]
+        work = [after.get(worker, 0.0) - before.get(worker, 1e9) for worker in now]
         if len(work) == WORKERS and min(work) > AT_WORK:
             run.is_whole = True
             return
 
 
 async def attacked(
-    server: KilledServer, attack: "subprocess.Popen[str]", asked: Asks, seconds: float, apart: float
-) -> Run:
-    """Go through the phases; return what was seen."""
-    run = Run()
+    run: Run, server: KilledServer, attack: "subprocess.Popen[str]", asked: Asks, args: Namespace
+) -> None:
+    """Go through the phases and note what is seen."""
+    seconds = 60 * args.minutes
     await honest_phase(server, asked, WARM_UP)
     run.quiet = await honest_phase(server, asked, QUIET)
     tasks = [asyncio.create_task(watch(server, run))]
-    tasks.append(asyncio.create_task(server.kill_every(apart)))
+    tasks.append(asyncio.create_task(server.kill_every(args.kill_every)))
     before, begun = times(server.process.pid).machine, time.monotonic()
     finished = asyncio.create_task(asyncio.to_thread(attack.communicate, "go\n"))
     run.attacked = await honest_phase(server, asked, seconds)
@@ -145,15 +159,12 @@ async def attacked(
     run.busy = spent / (time.monotonic() - begun) / (os.cpu_count() or 1)
     tasks[1].cancel()
     run.attack = json.loads((await finished)[0])
-    clients = asyncio.create_task(honest_phase(server, asked, KILLS * KILLS_APART + 3))
-    for _ in range(KILLS):
-        server.kill(newest=True)
-        await asyncio.sleep(KILLS_APART)
+    clients = asyncio.create_task(honest_phase(server, asked, KILLED_WITHIN + 3))
+    run.kills = await server.kill_again_and_again()
     run.killed = await clients
     tasks[0].cancel()
     await become_whole(server, asked, run)
     run.ended = server.process.poll() is not None
-    return run
 
 
 def unexpected(record: Record, kills: list[float]) -> list[tuple[float, str, str]]:
@@ -237,7 +248,7 @@ def report(run: Run, server: KilledServer) -> bool:
     print_attack(run.attack)
     describe("quiet", run.quiet)
     describe("attacked", run.attacked)
-    describe("worker killed five times", run.killed)
+    describe(f"a worker killed {run.kills} times", run.killed)
     for name, seconds in run.attacked.health.items():
         print(f"  {name}: at most {1000 * max(seconds):,.0f} ms")
     failures = unexpected(run.attacked, server.kills)
@@ -259,17 +270,17 @@ def report(run: Run, server: KilledServer) -> bool:
 
 def main() -> int:
     """Run it; return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10, help="how long to attack")
     parser.add_argument("--kill-every", type=float, default=0, help="seconds; 0: kill none before")
     args = parser.parse_args()
     adopt_orphans()
-    asked = asks()
+    asked, run = asks(), Run()
     with tempfile.TemporaryDirectory() as folder:
         server = KilledServer(Path(folder))
         attack = start_attack(server.port, 60 * args.minutes)
         try:
-            run = asyncio.run(attacked(server, attack, asked, 60 * args.minutes, args.kill_every))
+            asyncio.run(attacked(run, server, attack, asked, args))
         finally:
             attack.kill()
             attack.wait()

@@ -1,4 +1,4 @@
-"""HTTP/1.1 as far as the load scripts need it: a request as bytes, a response read from a stream."""
+"""HTTP/1.1 as far as load scripts need it: requests as bytes, responses read from a stream."""
 
 import asyncio
 from typing import NamedTuple

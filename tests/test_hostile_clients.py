@@ -14,16 +14,16 @@ from conftest import ROOT
 
 sys.path.append(str(ROOT / "benchmarks"))
 
-import attack_bodies  # noqa: E402
-import attacks  # noqa: E402
-from attack_bodies import FLAT, HUGE, KINDS  # noqa: E402
-from honest_clients import Record, percentile  # noqa: E402
-from hostile_clients import Run, is_flat, promises, unexpected  # noqa: E402
-from http_client import in_chunks, multipart  # noqa: E402
+import attack_bodies
+import attacks
+from attack_bodies import FLAT, HUGE, KINDS
+from honest_clients import Record, percentile
+from hostile_clients import Run, is_flat, promises, unexpected
+from http_client import in_chunks, multipart
 
-import config  # noqa: E402
-from containers import MARKER, take_apart  # noqa: E402
-from decoding import PictureError, decode  # noqa: E402
+import config
+from containers import MARKER, take_apart
+from decoding import PictureError, decode
 
 MOST_SECONDS = 1.0  # of the processor
 SMALL = (640, 480)
@@ -212,16 +212,15 @@ async def stand_in(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
 
 
 def test_every_act_comes_to_an_end_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attacks, "AWAITED", 0.0)
-    monkeypatch.setattr(attacks, "PAUSE", 0.0)
+    monkeypatch.setattr(attacks, "AWAITED", 1.0)
+    monkeypatch.setattr(attacks, "PAUSE", 0.01)
 
     async def attempted(acts: tuple[attacks.Act, ...]) -> dict[str, dict[str, int]]:
-        server = await asyncio.start_server(stand_in, "127.0.0.1", 0)
+        server = await asyncio.start_server(stand_in, "127.0.0.1", 0, limit=2**20)
         async with server:
             port = server.sockets[0].getsockname()[1]
             attacker = attacks.Attacker(port, time.monotonic() + 60)
-            for name, act in attacks.named(acts):
-                await attacker.attempt(name, act)
+            await asyncio.gather(*(attacker.attempt(*named) for named in attacks.named(acts)))
             assert len(attacker.floods) == 1
         return {name: dict(counts) for name, counts in attacker.outcomes.items()}
 
