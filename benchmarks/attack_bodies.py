@@ -104,7 +104,7 @@ def flipped(content: bytes, draws: random.Random, flips: int = 4) -> bytes:
 
 
 def damaged_pictures(draws: random.Random) -> list[bytes]:
-    """Return pictures that state 49 million pixels, cut short or with flipped bits, of each kind."""
+    """Return pictures of each kind that state 49 million pixels, cut short or with bits flipped."""
     pictures = [with_size(kind) for kind in KINDS]
     flips = [flipped(picture, draws) for picture in pictures]
     return [picture[: len(picture) * 2 // 3] for picture in pictures] + flips

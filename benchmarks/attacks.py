@@ -37,7 +37,7 @@ NICENESS = 10
 
 Bodies = dict[str, list[bytes]]  # requests by their kind
 Outcomes = list[str]
-Act = Callable[["Attacker"], Awaitable[Outcomes]]
+Act = Callable[["Attacker", Outcomes], Awaitable[None]]  # adds what comes of it to the outcomes
 
 
 class Attacker:
@@ -50,7 +50,7 @@ class Attacker:
         self.picture = attack_bodies.EIGHT.read_bytes()
         self.whole = attack_bodies.raw(self.picture)
 
-    async def ask(self, request: bytes, chunks: tuple[bytes, ...] = ()) -> str:
+    async def ask(self, request: bytes, *chunks: bytes) -> str:
         """Send one request on a connection of its own; return what came of it."""
         async with connected(self.port) as (reader, writer):
             writer.write(request)
@@ -68,20 +68,21 @@ class Attacker:
 
     async def attempt(self, name: str, act: Act) -> None:
         """Make one attack and count what came of it; one that the end of the run cuts off, too."""
-        seconds = min(LONGEST, self.until - time.monotonic())
+        seconds, outcomes = min(LONGEST, self.until - time.monotonic()), list[str]()
         try:
-            outcomes = await asyncio.wait_for(act(self), seconds)
+            await asyncio.wait_for(act(self, outcomes), seconds)
         except TimeoutError:
-            outcomes = [f"unanswered for {LONGEST:.0f} s" if seconds == LONGEST else "cut off"]
+            outcomes.append(f"unanswered for {LONGEST:.0f} s" if seconds == LONGEST else "cut off")
         except (OSError, EOFError):
-            outcomes = ["connection ended"]
+            outcomes.append("connection ended")
         self.outcomes[name].update(outcomes)
 
-    async def every(self, seconds: float, name: str, act: Act) -> None:
-        """Make an attack at an interval, until the time is over."""
+    async def every(self, seconds: float, first: float, name: str, act: Act) -> None:
+        """Make an attack at an interval, the first after other seconds, until the time is over."""
+        await asyncio.sleep(min(first, self.until - time.monotonic()))
         while time.monotonic() < self.until:
             await self.attempt(name, act)
-            await asyncio.sleep(min(seconds, max(0.0, self.until - time.monotonic())))
+            await asyncio.sleep(max(0.0, min(seconds, self.until - time.monotonic())))
 
 
 @contextlib.asynccontextmanager
@@ -94,7 +95,7 @@ async def connected(port: int) -> AsyncIterator[Streams]:
         streams[1].close()
 
 
-async def held(attacker: Attacker, start: bytes, drip: bytes = b"") -> Outcomes:
+async def held(attacker: Attacker, outcomes: Outcomes, start: bytes, drip: bytes = b"") -> None:
     """Send the start of a request and then, byte by byte or not at all, something more."""
     until = time.monotonic() + AWAITED
     async with connected(attacker.port) as (reader, writer):
@@ -104,93 +105,96 @@ async def held(attacker: Attacker, start: bytes, drip: bytes = b"") -> Outcomes:
             for place in itertools.count():
                 done, _ = await asyncio.wait([response], timeout=PAUSE)
                 if done:
-                    return [(await response).outcome]
+                    outcomes.append((await response).outcome)
+                    return
                 if time.monotonic() > until:
-                    return ["held open"]
+                    outcomes.append("held open")
+                    return
                 if drip:
                     writer.write(drip[place % len(drip) :][:1])
         finally:
             response.cancel()
-    raise AssertionError  # counting does not end
 
 
 # Slow: each holds a connection for as long as the server lets it.
 
 
-async def stated_above_the_limit(attacker: Attacker) -> Outcomes:
+async def stated_above_the_limit(attacker: Attacker, outcomes: Outcomes) -> None:
     """State more than a body may have, send nearly as much as it may, then byte by byte."""
     stated = head(
         "POST", "/predict", "Content-Type: image/png", f"Content-Length: {attack_bodies.BODY + 1}"
     )
-    return await held(attacker, stated + bytes(attack_bodies.BODY - 1_000_000), b"x")
+    await held(attacker, outcomes, stated + bytes(attack_bodies.BODY - 1_000_000), b"x")
 
 
-async def stated_and_idle(attacker: Attacker) -> Outcomes:
+async def stated_and_idle(attacker: Attacker, outcomes: Outcomes) -> None:
     """State a large body and send one byte of it."""
     lines = ("Content-Type: image/png", "Content-Length: 16000000")
-    return await held(attacker, head("POST", "/predict", *lines) + b"x")
+    await held(attacker, outcomes, head("POST", "/predict", *lines) + b"x")
 
 
-async def chunked_and_idle(attacker: Attacker) -> Outcomes:
+async def chunked_and_idle(attacker: Attacker, outcomes: Outcomes) -> None:
     """Begin a body in chunks and send one byte of it."""
     lines = ("Content-Type: image/png", "Transfer-Encoding: chunked")
-    return await held(attacker, head("POST", "/predict", *lines) + b"1\r\nx\r\n")
+    await held(attacker, outcomes, head("POST", "/predict", *lines) + b"1\r\nx\r\n")
 
 
-async def body_byte_by_byte(attacker: Attacker) -> Outcomes:
+async def body_byte_by_byte(attacker: Attacker, outcomes: Outcomes) -> None:
     """Send a small picture at two bytes a second."""
-    return await held(attacker, attacker.whole[:-1000], attacker.whole[-1000:])
+    await held(attacker, outcomes, attacker.whole[:-1000], attacker.whole[-1000:])
 
 
-async def head_byte_by_byte(attacker: Attacker) -> Outcomes:
+async def head_byte_by_byte(attacker: Attacker, outcomes: Outcomes) -> None:
     """Send a head that never ends."""
-    return await held(attacker, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ", b"a")
+    await held(attacker, outcomes, b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ", b"a")
 
 
-async def responses_never_read(attacker: Attacker) -> Outcomes:
+async def responses_never_read(attacker: Attacker, outcomes: Outcomes) -> None:
     """Ask for the largest document many times and read no response."""
     async with connected(attacker.port) as (_, writer):
         writer.write(head("GET", "/openapi.json") * 200)
         await asyncio.sleep(UNREAD * PAUSE)
-    return ["not read"]
+    outcomes.append("not read")
 
 
 # Light: each is over in a moment.
 
 
-async def half_closed(attacker: Attacker) -> Outcomes:
+async def half_closed(attacker: Attacker, outcomes: Outcomes) -> None:
     """Ask, close the sending half, and wait for the response."""
     async with connected(attacker.port) as (reader, writer):
         writer.write(attacker.whole)
         writer.write_eof()
-        return [(await read_response(reader)).outcome]
+        outcomes.append((await read_response(reader)).outcome)
 
 
-async def gone_after_sending(attacker: Attacker) -> Outcomes:
+async def gone_after_sending(attacker: Attacker, outcomes: Outcomes) -> None:
     """Ask and leave at once, ten times."""
     for _ in range(10):
         async with connected(attacker.port) as (_, writer):
             writer.write(attacker.whole)
             await writer.drain()
-    return ["gone"] * 10
+        outcomes.append("gone")
 
 
-async def underscored_headers(attacker: Attacker) -> Outcomes:
+async def underscored_headers(attacker: Attacker, outcomes: Outcomes) -> None:
     """Send headers whose names become those of others where hyphens are written as underscores."""
     lines = ("X_Forwarded_For: 10.0.0.1", "Content_Length: 5", "Content_Type: text/plain")
     request = post("/predict", attacker.picture, "image/png", *lines)
-    return [await attacker.ask(request)]
+    outcomes.append(await attacker.ask(request))
 
 
-async def many_headers(attacker: Attacker) -> Outcomes:
+async def many_headers(attacker: Attacker, outcomes: Outcomes) -> None:
     """Send ninety headers of a kilobyte each."""
     lines = (f"X-Header-{number}: {'a' * 1000}" for number in range(90))
-    return [await attacker.ask(post("/predict", attacker.picture, "image/png", *lines))]
+    request = post("/predict", attacker.picture, "image/png", *lines)
+    outcomes.append(await attacker.ask(request))
 
 
-async def kept(attacker: Attacker, request: bytes, times: int, depth: int) -> Outcomes:
+async def kept(
+    attacker: Attacker, outcomes: Outcomes, request: bytes, times: int, depth: int
+) -> None:
     """Send a request many times on one connection, `depth` at a time, until it is closed."""
-    outcomes: Outcomes = []
     async with connected(attacker.port) as (reader, writer):
         for _ in range(times // depth):
             writer.write(request * depth)
@@ -198,54 +202,57 @@ async def kept(attacker: Attacker, request: bytes, times: int, depth: int) -> Ou
                 response = await read_response(reader)
                 outcomes.append(response.outcome)
                 if response.closes:
-                    return outcomes
-    return outcomes
+                    return
 
 
-async def pipelined(attacker: Attacker) -> Outcomes:
+async def pipelined(attacker: Attacker, outcomes: Outcomes) -> None:
     """Send twenty requests before the first response."""
-    return await kept(attacker, attacker.whole, 20, 20)
+    await kept(attacker, outcomes, attacker.whole, 20, 20)
 
 
-async def http_1_0_kept(attacker: Attacker) -> Outcomes:
+async def http_1_0_kept(attacker: Attacker, outcomes: Outcomes) -> None:
     """Keep an HTTP/1.0 connection for more responses than one is kept for."""
     request = head("GET", "/healthz", "Connection: keep-alive", version="1.0")
-    return await kept(attacker, request, KEPT_FOR, 1)
+    await kept(attacker, outcomes, request, KEPT_FOR, 1)
 
 
-async def flood_of_gets(attacker: Attacker) -> Outcomes:
+async def flood_of_gets(attacker: Attacker, outcomes: Outcomes) -> None:
     """Ask for every document, a hundred times each."""
-    outcomes: Outcomes = []
     for path in ("/metrics", "/openapi.json", "/docs", "/model"):
-        outcomes += await kept(attacker, head("GET", path), 100, 10)
-    return outcomes
+        await kept(attacker, outcomes, head("GET", path), 100, 10)
 
 
 # Now and then: many connections at once.
 
 
-async def uploads_in_chunks(attacker: Attacker) -> Outcomes:
+async def at_once(attacker: Attacker, outcomes: Outcomes, count: int, *request: bytes) -> None:
+    """Send a request on many connections at once."""
+
+    async def one() -> None:
+        try:
+            outcomes.append(await attacker.ask(*request))
+        except (OSError, EOFError):
+            outcomes.append("connection ended")
+
+    await asyncio.gather(*(one() for _ in range(count)))
+
+
+async def uploads_in_chunks(attacker: Attacker, outcomes: Outcomes) -> None:
     """Upload a small picture in chunks over two seconds, as forty honest clients would at once."""
     lines = ("Content-Type: image/png", "Transfer-Encoding: chunked")
-    request, chunks = head("POST", "/predict", *lines), tuple(in_chunks(attacker.picture))
-    asked = (attacker.ask(request, chunks) for _ in range(BURST))
-    return [_outcome(result) for result in await asyncio.gather(*asked, return_exceptions=True)]
+    chunks = in_chunks(attacker.picture)
+    await at_once(attacker, outcomes, BURST, head("POST", "/predict", *lines), *chunks)
 
 
-async def flood_of_requests(attacker: Attacker) -> Outcomes:
+async def flood_of_requests(attacker: Attacker, outcomes: Outcomes) -> None:
     """Send more requests at once than the queue holds."""
     attacker.floods.append(time.monotonic())
-    asked = (attacker.ask(attacker.whole) for _ in range(FLOOD))
-    return [_outcome(result) for result in await asyncio.gather(*asked, return_exceptions=True)]
+    await at_once(attacker, outcomes, FLOOD, attacker.whole)
 
 
-def _outcome(result: object) -> str:
-    return result if isinstance(result, str) else "connection ended"
-
-
-async def sent(requests: Iterator[bytes], attacker: Attacker) -> Outcomes:
+async def sent(requests: Iterator[bytes], attacker: Attacker, outcomes: Outcomes) -> None:
     """Send the next request of a kind."""
-    return [await attacker.ask(next(requests))]
+    outcomes.append(await attacker.ask(next(requests)))
 
 
 SLOW_ACTS: tuple[Act, ...] = (
@@ -291,9 +298,9 @@ async def attack(attacker: Attacker, light: Bodies, heavy: Bodies) -> None:
         order = itertools.cycle(draws.sample(kinds, len(kinds)))
         tasks += [attacker.connection(order) for _ in range(connections)]
     burst, flood = named(BURST_ACTS)
-    await asyncio.gather(
-        *tasks, attacker.every(BURST_EVERY, *burst), attacker.every(FLOOD_EVERY, *flood)
-    )
+    tasks.append(attacker.every(BURST_EVERY, BURST_EVERY / 2, *burst))
+    tasks.append(attacker.every(FLOOD_EVERY, BURST_EVERY, *flood))  # between two bursts
+    await asyncio.gather(*tasks)
 
 
 def main() -> int:
