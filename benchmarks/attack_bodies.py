@@ -11,6 +11,7 @@ import random
 import struct
 import sys
 import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from http_client import multipart, post
@@ -18,8 +19,7 @@ from http_client import multipart, post
 ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT), str(ROOT / "tests")]
 from hostile import HOSTILE  # noqa: E402
-from PIL import Image  # noqa: E402
-from samples import drawing, encoded, png  # noqa: E402
+from samples import chunk, drawing, encoded  # noqa: E402
 
 Size = tuple[int, int]
 HUGE: Size = (7_000, 7_000)  # just below the limit of one picture
@@ -35,18 +35,67 @@ TFS = "/v1/models/mnist_cnn:predict"
 JSON_TYPE = "application/json"
 
 
+def packed(fields: Iterable[tuple[int, int]]) -> bytes:
+    """Return numbers, each in as many bits as stated, the lowest bit first."""
+    content, value, place = bytearray(), 0, 0
+    for number, bits in fields:
+        value |= number << place
+        place += bits
+        while place >= 8:
+            content.append(value & 0xFF)
+            value, place = value >> 8, place - 8
+    content.append(value)
+    return bytes(content)
+
+
 def flat_png(size: Size) -> bytes:
-    """Return a valid PNG of one grey: 49 million pixels take 48 kB."""
-    return png(*size, 8, 0, bytes([250]) * size[0])
+    """Return a valid PNG of one grey: 49 million pixels take 65 kB."""
+    width, height = size
+    rows, count = b"\0" + bytes([250]) * width, 100
+    assert height % count == 0
+    packer, checksum = zlib.compressobj(9, wbits=-15), 1
+    block = packer.compress(rows * count) + packer.flush(zlib.Z_FULL_FLUSH)
+    for _ in range(height // count):
+        checksum = zlib.adler32(rows * count, checksum)
+    data = b"\x78\xda" + block * (height // count) + b"\3\0" + struct.pack(">I", checksum)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
 
 
 def flat_gif(size: Size) -> bytes:
-    """Return a valid GIF of one grey: 49 million pixels take 60 kB."""
-    return encoded(Image.new("L", size, 250), "GIF")
+    """Return a valid GIF of one grey: 49 million pixels take 34 kB."""
+    width, height = size
+    palette = struct.pack("<HHBBB", width, height, 0x81, 0, 0) + bytes([250]) * 12
+    image = b"," + struct.pack("<HHHHBB", 0, 0, width, height, 0, 2)
+    data = packed(_one_colour(width * height))
+    blocks = (data[start : start + 255] for start in range(0, len(data), 255))
+    body = b"".join(bytes([len(block)]) + block for block in blocks)
+    return b"GIF89a" + palette + image + body + b"\0;"
+
+
+def _one_colour(pixels: int) -> Iterator[tuple[int, int]]:
+    """Give the LZW codes of so many pixels of the first of four colours, and their bits."""
+    clear, end, bits = 4, 5, 3
+    while pixels:
+        yield clear, bits
+        yield 0, 3
+        pixels, run, bits = pixels - 1, 1, 3
+        for code in range(6, 4096):  # each names a run longer by one than the last
+            if not pixels:
+                break
+            run = min(run + 1, pixels)
+            yield (0 if run == 1 else run + 4), bits
+            pixels -= run
+            if code + 1 == 1 << bits and bits < 12:
+                bits += 1
+            if run + 4 != code:
+                break
+    yield end, bits
 
 
 def flat_webp(size: Size) -> bytes:
-    """Return a valid lossless WebP of one grey, which takes 40 bytes whatever its size.
+    """Return a valid lossless WebP of one grey, which takes 32 bytes whatever its size.
 
     Each of its prefix codes has a single symbol, so a pixel takes no bit (RFC 9649, section 3.7).
     """
@@ -55,12 +104,7 @@ def flat_webp(size: Size) -> bytes:
     fields = [(0x2F, 8), (width - 1, 14), (height - 1, 14), (0, 1), (0, 3), (0, 3)]
     for symbol in (250, 250, 250, 255):  # green, red, blue, alpha: a simple code of one symbol
         fields += [(0b101, 3), (symbol, 8)]
-    fields += [(0b001, 3), (0, 1)]  # the distances
-    value = place = 0
-    for number, bits in fields:
-        value |= number << place
-        place += bits
-    data = value.to_bytes(place // 8 + 1, "little")
+    data = packed([*fields, (0b001, 3), (0, 1)])  # the last: the distances
     part = b"VP8L" + struct.pack("<I", len(data)) + data + bytes(len(data) % 2)
     return b"RIFF" + struct.pack("<I", len(part) + 4) + b"WEBP" + part
 
