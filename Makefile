@@ -16,7 +16,7 @@ FUZZ_RUNS ?= 1000000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign tiny browser evaluate export confidence figures report test test-fast test-contract deploy-test train-smoke gate sbom audit workflows images release-files canary lint format bench bench-page bench-serving bench-batch soak fuzz screenshots examples lock clean
+.PHONY: help setup setup-dev run api ui train campaign tiny browser evaluate export confidence figures report test test-fast test-contract deploy-test train-smoke gate sbom audit workflows images release-files canary lint format bench bench-page bench-serving bench-batch soak hostile fuzz screenshots examples lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -192,6 +192,9 @@ bench-batch: $(VENV)/ready  ## a million pictures read by the batch job, on one 
 
 soak: $(VENV)/ready  ## ten minutes of load while workers are killed and models swapped (Linux)
 	$(PY) benchmarks/soak.py
+
+hostile: $(VENV)/ready  ## ten minutes of all that a client may send to stop the others, while honest ones ask (Linux)
+	$(PY) benchmarks/hostile_clients.py
 
 screenshots: $(VENV)/ready-dev  ## take the README's pictures from the real page
 	$(PY) docs/take_screenshots.py

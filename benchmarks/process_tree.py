@@ -53,6 +53,17 @@ def descendants(root: int) -> list[int]:
     return found
 
 
+def workers(server: int) -> list[int]:
+    """Return the processes that a server started itself, without Python's resource tracker."""
+    processes = []
+    for process in descendants(server):
+        with contextlib.suppress(OSError):  # it has just ended
+            command = (PROC / str(process) / "cmdline").read_bytes()
+            if _stat(process)[1:2] == [str(server)] and b"tracker" not in command:
+                processes.append(process)
+    return sorted(processes)
+
+
 def own_seconds(root: int) -> dict[int, float]:
     """Return user and system time of each process below `root`, without its children's."""
     return {x: sum(map(int, _stat(x)[11:13])) / TICKS for x in descendants(root)}
@@ -89,10 +100,10 @@ def times(root: int) -> Times:
     )
 
 
-def memory_mb(root: int) -> tuple[float, float]:
-    """Return PSS and RSS in MB of all below `root`; PSS counts what is shared once."""
+def memory_mb(root: int, *others: int) -> tuple[float, float]:
+    """Return PSS and RSS in MB of all below `root`, and of others; PSS counts shared pages once."""
     kilobytes = {"Pss": 0, "Rss": 0}
-    for process in descendants(root):
+    for process in (*descendants(root), *others):
         with contextlib.suppress(OSError):  # it has just ended
             rollup = (PROC / str(process) / "smaps_rollup").read_text("utf-8")
             for line in rollup.splitlines():

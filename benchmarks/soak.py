@@ -114,18 +114,20 @@ class Load:
 class Server:
     """The script with a model of its own, which is tormented."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         for name in FILES:
             shutil.copy(config.MODEL_PATH.parent / name, folder)
         self.folder, self.port, self.kills, self.swaps = folder, free_port(), list[float](), 0
         self.process = subprocess.Popen(
-            [sys.executable, "flask_deploy.py", "--port", str(self.port)],
+            [sys.executable, "flask_deploy.py", "--port", str(self.port), *flags],
             cwd=ROOT,
             env=os.environ | {"MNIST_MODEL": str(folder / FILES[0])},
             stdout=subprocess.DEVNULL,
             stderr=(folder / "log").open("wb"),
         )
         while not reads_right(self.port):
+            if self.process.poll() is not None:
+                raise SystemExit(f"the server did not start: {(folder / 'log').read_text('utf-8')}")
             time.sleep(0.05)
 
     def kill_a_worker(self) -> None:
