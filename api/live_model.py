@@ -1,7 +1,9 @@
 """The model that answers now: a new good one takes its place while requests are answered."""
 
+import contextlib
 import logging
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -28,14 +30,27 @@ class LiveModel:
     None while they do. on_outcome: called with one of `OUTCOMES` after every swap.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Load the model. Raises ModelError as `Classifier.load` does."""
+    def __init__(self, path: Path, spare: Path | None = None) -> None:
+        """Load the model. Raises ModelError as `Classifier.load` does.
+
+        spare: a folder that the processes of one server share. The files that answer are kept
+        there, for a process that starts while those in place are refused.
+        """
         self.refusal: str | None = None
         self.on_outcome: Callable[[str], object] = lambda outcome: None
         self._path = path
+        self._spare = spare and spare / path.name
         # Before the files are read, so that a change in between is seen later.
         self._tried = self._last = self._stamps()
-        self._classifier = Classifier.load(path)
+        try:
+            self._classifier = Classifier.load(path)
+        except model_files.ModelError as fault:
+            if self._spare is None or not self._spare.exists():
+                raise
+            self._classifier = Classifier.load(self._spare)
+            self._refuse(fault)
+        else:
+            self._keep_spare()
 
     def __call__(self) -> Classifier:
         return self._classifier
@@ -75,9 +90,27 @@ class LiveModel:
         refused, self.refusal = self.refusal is not None, None
         if candidate.version != before:
             log.warning("%s answers now, in place of %s", candidate.version, before)
+            self._keep_spare()
             self.on_outcome(TAKEN)
         elif refused:
             log.warning("%s is %s again, which answered all along", self._path, before)
+
+    def _keep_spare(self) -> None:
+        """Copy the files that answer now; a full disk costs only the spare."""
+        if self._spare is None:
+            return
+        copies = [file.with_name(f"{file.name}.{os.getpid()}") for file in files_of(self._spare)]
+        with contextlib.suppress(OSError):
+            self._spare.parent.mkdir(exist_ok=True)
+            for file, copy in zip(files_of(self._path), copies, strict=True):
+                if file.exists():
+                    shutil.copyfile(file, copy)
+            if model_files.digest(copies[0])[:12] == self._classifier.version:
+                for copy in filter(Path.exists, copies):
+                    copy.replace(copy.with_suffix(""))
+        for copy in copies:
+            with contextlib.suppress(OSError):
+                copy.unlink(missing_ok=True)
 
     def _refuse(self, fault: Exception) -> None:
         reason = fault.fault if isinstance(fault, model_files.ModelError) else str(fault)

@@ -159,6 +159,33 @@ def test_the_old_files_put_back_end_a_refusal(model: Path, watched: Watched) -> 
 
 @needs_litert
 @pytest.mark.usefixtures("serving_only")
+def test_a_process_that_starts_while_files_are_refused_answers_with_the_spare(
+    model: Path, variant: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spare, second = tmp_path / "spare", version(variant)
+    live = LiveModel(model, spare)
+    copy(variant, model)
+    for _ in range(2):
+        live.look()
+    assert live().version == second
+    model.write_bytes(b"no model")
+    with pytest.raises(model_files.ModelError):
+        LiveModel(model)
+    caplog.clear()
+    started = LiveModel(model, spare)
+    assert started().version == second
+    assert started.refusal is not None
+    (record,) = caplog.records
+    assert f"is refused, {second} still answers" in record.getMessage()
+    assert {file.name for file in spare.iterdir()} == {file.name for file in files_of(model)}
+    copy(variant, model)
+    for _ in range(2):
+        started.look()
+    assert started.refusal is None
+
+
+@needs_litert
+@pytest.mark.usefixtures("serving_only")
 def test_files_of_the_same_size_and_time_are_noticed(
     model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
