@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,10 +67,10 @@ class Classifier:
             known = ", ".join(SUFFIXES)
             raise model_files.ModelError(f"{path} has no suffix known here: expected {known}")
         if runtime is None:
-            runtime, predict = SUFFIXES[path.suffix](path, card)
+            loaded = SUFFIXES[path.suffix](path, card)
         else:
-            predict = RUNTIMES[runtime](path, card)
-        classifier = cls(predict, card, runtime)
+            loaded = _Loaded(runtime, RUNTIMES[runtime](path, card))
+        classifier = cls(loaded.predict, card, loaded.runtime)
         try:
             right = classifier._answers_as_it_should()
         except Exception:  # whatever a network of another kind makes its runtime raise
@@ -77,9 +78,11 @@ class Classifier:
         if not right:
             raise model_files.ModelError(
                 f"{path} does not answer an image of 28x28 with {config.CLASSES} probabilities, "
-                f"alone or with a second output named {IS_DIGIT} from 0 to 1: "
-                f"{model_files.remedy(path)}"
+                f"alone or with a second output named {IS_DIGIT} from 0 to 1",
+                model_files.remedy(path),
             )
+        if loaded.warning:
+            log.warning(loaded.warning)
         return classifier
 
     def _answers_as_it_should(self) -> bool:
@@ -145,38 +148,60 @@ def answers_from(outputs: Outputs) -> list[Answer]:
     ]
 
 
+class _Loaded(NamedTuple):
+    """What answers with a model file, and what to log once it is known to answer well."""
+
+    runtime: str
+    predict: Predict
+    warning: str = ""
+
+
 def _keras(path: Path, card: model_files.Card) -> Predict:
     return keras_runtime.traced(keras_runtime.load_network(path))
 
 
 def _litert(path: Path, card: model_files.Card) -> Predict:
-    content = litert_runtime.read_derived(path, card)
-    return litert_runtime.run(content or litert_runtime.derive(path, card))
+    try:
+        content = litert_runtime.read_derived(path, card)
+    except model_files.ModelError:
+        content = litert_runtime.derive(path, card)
+    return litert_runtime.run(content)
 
 
 RUNTIMES: dict[str, Callable[[Path, model_files.Card], Predict]] = {KERAS: _keras, LITERT: _litert}
 
 
-def _fastest(path: Path, card: model_files.Card) -> tuple[str, Predict]:
+def _fastest(path: Path, card: model_files.Card) -> _Loaded:
     """Return the quicker runtime that is installed, and what answers with it."""
-    if litert_runtime.installed():
-        try:
-            return LITERT, _litert(path, card)
-        except Exception as fault:
-            log.warning("%s is served by Keras: no LiteRT form (%s)", path, fault)
-    return KERAS, _keras(path, card)
+    if not litert_runtime.installed():
+        return _Loaded(KERAS, _keras(path, card))
+    try:
+        return _Loaded(LITERT, litert_runtime.run(litert_runtime.read_derived(path, card)))
+    except model_files.ModelError as fault:
+        if not keras_runtime.installed():
+            files = ", ".join(file.name for file in litert_runtime.files_of(path))
+            raise model_files.ModelError(
+                f"{fault.fault}; without TensorFlow it cannot be made anew",
+                f"put all files of one model in place ({files})",
+            ) from None
+    network = keras_runtime.load_network(path)
+    try:
+        return _Loaded(LITERT, litert_runtime.run(litert_runtime.derive(path, card, network)))
+    except Exception as fault:  # whatever the converter raises
+        warning = f"{path} is served by Keras: no LiteRT form ({fault})"
+        return _Loaded(KERAS, keras_runtime.traced(network), warning)
 
 
-def _exported_litert(path: Path, card: model_files.Card) -> tuple[str, Predict]:
-    return LITERT, litert_runtime.load(path)
+def _exported_litert(path: Path, card: model_files.Card) -> _Loaded:
+    return _Loaded(LITERT, litert_runtime.load(path))
 
 
-def _onnx(path: Path, card: model_files.Card) -> tuple[str, Predict]:
-    return ONNX, onnx_runtime.load(path)
+def _onnx(path: Path, card: model_files.Card) -> _Loaded:
+    return _Loaded(ONNX, onnx_runtime.load(path))
 
 
-SUFFIXES: dict[str, Callable[[Path, model_files.Card], tuple[str, Predict]]] = {
-    ".keras": _fastest,
+SUFFIXES: dict[str, Callable[[Path, model_files.Card], _Loaded]] = {
+    litert_runtime.KERAS_SUFFIX: _fastest,
     ".tflite": _exported_litert,
     ".onnx": _onnx,
 }

@@ -1,6 +1,7 @@
 """The Keras runtime: a model file as TensorFlow runs it. Slow to start, and the one truth."""
 
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,19 @@ import quiet
 from outputs import IS_DIGIT, PROBABILITIES, Outputs, Predict
 
 
+def installed() -> bool:
+    """Return whether TensorFlow is there."""
+    return find_spec("tensorflow") is not None
+
+
 def load_network(path: Path) -> Any:
     """Load the network of a Keras file, in safe mode: without code in it. Raises ModelError."""
     try:
         quiet.import_tensorflow()
     except ImportError as fault:
         raise model_files.ModelError(
-            f"{path} needs TensorFlow, which is not installed ({fault}): install the requirements, "
-            "or bring the model's LiteRT form, which `python export_model.py` makes"
+            f"{path} needs TensorFlow, which is not installed ({fault})",
+            "install the requirements, or bring the model's LiteRT form and its card",
         ) from None
     import keras
 
@@ -27,7 +33,7 @@ def load_network(path: Path) -> Any:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception:  # Keras lets zip, HDF5 and JSON errors through, in words that mislead
         raise model_files.ModelError(
-            f"{path} is not a Keras model file, or is damaged: {model_files.REMEDY}"
+            f"{path} is not a Keras model file, or is damaged", model_files.REMEDY
         ) from None
 
 

@@ -5,7 +5,7 @@ another. So a serving process needs no TensorFlow, and the Keras file stays the 
 """
 
 import contextlib
-import io
+import hashlib
 import threading
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ import model_files
 import quiet
 from outputs import IS_DIGIT, PROBABILITIES, Outputs, Predict
 
+KERAS_SUFFIX = ".keras"
 SUFFIX = ".litert.tflite"
 SOURCE = "derived_from"  # of a card: the SHA-256 of the Keras file
 TRIED = 64  # images on which a form must agree with the Keras file before it is kept
@@ -38,36 +39,59 @@ def derived_path(keras_file: Path) -> Path:
     return keras_file.with_name(keras_file.stem + SUFFIX)
 
 
-def read_derived(keras_file: Path, card: model_files.Card) -> bytes | None:
-    """Return the LiteRT form of a Keras file, or None if it is missing, damaged or another's.
+def files_of(model_path: Path) -> tuple[Path, ...]:
+    """Return the files that make up a model, whether or not they exist.
 
-    card: the Keras file's.
+    They are the model file and its card, and for a Keras file its LiteRT form and that one's card.
+    """
+    files = (model_path, model_files.card_path(model_path))
+    if model_path.suffix != KERAS_SUFFIX:
+        return files
+    form = derived_path(model_path)
+    return (*files, form, model_files.card_path(form))
+
+
+def read_derived(keras_file: Path, card: model_files.Card) -> bytes:
+    """Return the LiteRT form of a Keras file.
+
+    card: the Keras file's. Raises ModelError if the form or its card is missing, damaged, or
+    made from another Keras file.
     """
     path = derived_path(keras_file)
+    form_card = model_files.read_card(path)
+    source = str(form_card.get(SOURCE))
+    if source != card["sha256"]:
+        raise model_files.ModelError(
+            f"{path} was made from the model {source[:12]}, "
+            f"and {keras_file} is {card['sha256'][:12]}"
+        )
     try:
-        if model_files.read_card(path).get(SOURCE) != card["sha256"]:
-            return None
-        return path.read_bytes()
-    except (model_files.ModelError, OSError):
-        return None
+        content = path.read_bytes()
+    except OSError as fault:
+        raise model_files.ModelError(f"{path} cannot be read ({fault.strerror})") from None
+    if hashlib.sha256(content).hexdigest() != form_card["sha256"]:
+        raise model_files.ModelError(f"{path} was replaced while it was read")
+    return content
 
 
-def derive(keras_file: Path, card: model_files.Card) -> bytes:
+def derive(keras_file: Path, card: model_files.Card, network: Any = None) -> bytes:
     """Convert a Keras file, keep the form beside it if the disk allows, and return its bytes.
 
-    Raises ModelError if the form does not give the Keras file's answers.
+    network: the file's, where it is loaded already. Raises ModelError if the form does not give
+    the Keras file's answers.
     """
-    network = keras_runtime.load_network(keras_file)
+    if network is None:
+        network = keras_runtime.load_network(keras_file)
     content = convert(network)
     shape = (TRIED, config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
     images = np.random.default_rng(1).random(shape, np.float32)
-    wanted, found = keras_runtime.traced(network)(images), run(content)(images)
-    for one, other in zip(wanted, found, strict=True):
+    expected, outputs = keras_runtime.traced(network)(images), run(content)(images)
+    for one, other in zip(expected, outputs, strict=True):
         if one is None and other is None:
             continue
         if one is None or other is None or not np.allclose(one, other, rtol=0, atol=AGREEMENT):
             raise model_files.ModelError(
-                f"the LiteRT form of {keras_file} does not give its answers: serve the Keras file"
+                f"the LiteRT form of {keras_file} does not give its answers", "serve the Keras file"
             )
     with contextlib.suppress(OSError):  # a read-only disk: it is made anew at the next start
         model_files.write_model(
@@ -81,7 +105,7 @@ def derive(keras_file: Path, card: model_files.Card) -> bytes:
 def convert(network: Any, adapt: Callable[[Any], None] = lambda converter: None) -> bytes:
     """Return a Keras network as a LiteRT file: float32, unless `adapt` sets the converter."""
     tf = quiet.import_tensorflow()
-    with contextlib.redirect_stdout(io.StringIO()), quiet.notices_aside():
+    with quiet.notices_aside():
         converter = tf.lite.TFLiteConverter.from_keras_model(network)
         adapt(converter)
         return bytes(converter.convert())
@@ -91,7 +115,7 @@ def load(path: Path) -> Predict:
     """Return what answers with a LiteRT file, quantised or not. Raises ModelError."""
     if not installed():
         raise model_files.ModelError(
-            f"{path} needs LiteRT, which has no package for this machine: serve the Keras file"
+            f"{path} needs LiteRT, which has no package for this machine", "serve the Keras file"
         )
     return run(path.read_bytes())
 
@@ -108,7 +132,7 @@ def run(content: bytes) -> Predict:
 
     def interpreter() -> tuple[Any, Detail, dict[str, Detail]]:
         if not hasattr(own, "ready"):
-            with quiet.notices_aside():
+            with quiet.notices_aside():  # the first interpreter of a process announces XNNPACK
                 made = Interpreter(model_content=content, num_threads=1)
                 made.allocate_tensors()
             runner = made.get_signature_runner()

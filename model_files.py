@@ -21,7 +21,14 @@ EXPORT_REMEDY = "write it anew with `python export_model.py`"
 
 
 class ModelError(config.ReaderError):
-    """A model file or its card is missing, damaged, or not the other's."""
+    """A model file or its card is missing, damaged, or not the other's.
+
+    fault: what is wrong, without the remedy.
+    """
+
+    def __init__(self, fault: str, remedy: str = "") -> None:
+        super().__init__(f"{fault}: {remedy}" if remedy else fault)
+        self.fault = fault
 
 
 def card_path(model_path: Path) -> Path:
@@ -128,7 +135,7 @@ def read_card(model_path: Path) -> Card:
         found = digest(model_path)
     except OSError as fault:
         raise ModelError(
-            f"{model_path} cannot be read ({fault.strerror}): {remedy(model_path)}"
+            f"{model_path} cannot be read ({fault.strerror})", remedy(model_path)
         ) from None
     expected = []
     for file in (card_path(model_path), _staged(card_path(model_path))):
@@ -139,11 +146,12 @@ def read_card(model_path: Path) -> Card:
             expected.append(card["sha256"])
     if not expected:
         raise ModelError(
-            f"{card_path(model_path)}, the model file's card, is missing: {remedy(model_path)}"
+            f"{card_path(model_path)}, the model file's card, is missing", remedy(model_path)
         )
     raise ModelError(
         f"{model_path} is not the file its card describes: its SHA-256 is {found[:12]}…, "
-        f"expected {expected[0][:12]}…: {remedy(model_path)}"
+        f"expected {expected[0][:12]}…",
+        remedy(model_path),
     )
 
 
@@ -154,4 +162,4 @@ def _parse_card(file: Path) -> Card:
             return card
     except (OSError, ValueError):
         pass
-    raise ModelError(f"{file} is not a model card (JSON with name and sha256): {REMEDY}")
+    raise ModelError(f"{file} is not a model card (JSON with name and sha256)", REMEDY)

@@ -24,8 +24,8 @@ def load(path: Path) -> Predict:
     """
     if not installed():
         raise model_files.ModelError(
-            f"{path} needs ONNX Runtime, which is not installed: `{REQUIREMENTS}`, "
-            "or serve the Keras file"
+            f"{path} needs ONNX Runtime, which is not installed",
+            f"`{REQUIREMENTS}`, or serve the Keras file",
         )
     with quiet.notices_aside():
         import onnxruntime
@@ -42,7 +42,7 @@ def load(path: Path) -> Predict:
             session = None
     if session is None:
         raise model_files.ModelError(
-            f"{path} is not an ONNX model file, or is damaged: {model_files.remedy(path)}"
+            f"{path} is not an ONNX model file, or is damaged", model_files.remedy(path)
         )
     (given,) = session.get_inputs()
     names = [output.name for output in session.get_outputs()]

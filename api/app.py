@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify, request
 import config
 import utils
 from api import (
+    metrics,
     open_inference,
     openapi,
     pictures,
@@ -16,6 +17,7 @@ from api import (
     tensorflow_serving,
 )
 from api.front import Front
+from api.live_model import LiveModel
 from api.picture_reader import PictureReader, RemoteCall
 from api.predict import answer_pictures
 from classifier import Classifier
@@ -60,7 +62,9 @@ def create_app(
     def readyz() -> Response:
         asked = classifier_of()
         reading.check_ready(asked)
-        return jsonify({"status": "ready", "model": asked.version})
+        refusal = model.refusal if isinstance(model, LiveModel) else None
+        refused = {"refused": refusal} if refusal else {}
+        return jsonify({"status": "ready", "model": asked.version} | refused)
 
     @app.get("/model")
     def model_card() -> Response:
@@ -70,6 +74,8 @@ def create_app(
     open_inference.register(app, classifier_of, reader)
     openapi.register(app, classifier_of, settings)
     app.wsgi_app = Front(app, classifier_of, settings, reader)  # type: ignore[method-assign]
+    if isinstance(model, LiveModel):
+        app.extensions[metrics.MODEL_METERS].follow(model)
     return app
 
 

@@ -11,10 +11,12 @@ from flask import Flask, Response, request
 
 import config
 from api import stages
+from api.live_model import OUTCOMES, LiveModel
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry, Counter, Histogram
 
+MODEL_METERS = "mnist_model_meters"  # where an app keeps its ModelMeters
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 # Clients choose methods and paths: what is not known here is counted under one name.
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -106,6 +108,42 @@ class Meters:
         return found
 
 
+class ModelMeters:
+    """Which model answers in this process, and the swaps that it saw."""
+
+    def __init__(self, registry: "CollectorRegistry | None") -> None:
+        from prometheus_client import Counter, Gauge
+
+        swaps = Counter(
+            "mnist_model_swaps",
+            "Models that were put in place; every worker counts what became of them in it.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.swaps = {outcome: swaps.labels(outcome) for outcome in OUTCOMES}
+        self.workers = Gauge(
+            "mnist_model_workers",
+            "Worker processes that answer with this model.",
+            ("version",),
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
+
+    def follow(self, model: LiveModel) -> None:
+        """Count the swaps of a model from now on, and show the version that answers."""
+        current = self.workers.labels(model().version)
+        current.set(1)
+
+        def count(outcome: str) -> None:
+            nonlocal current
+            self.swaps[outcome].inc()
+            current.set(0)
+            current = self.workers.labels(model().version)
+            current.set(1)
+
+        model.on_outcome = count
+
+
 def _registry() -> "tuple[CollectorRegistry, CollectorRegistry | None]":
     """Return what `GET /metrics` reads, and where meters are entered: nowhere if in the folder."""
     from prometheus_client import CollectorRegistry, ProcessCollector, multiprocess
@@ -137,6 +175,7 @@ def register(app: Flask) -> Meters:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return Response(encode(registry), content_type=content_type)
 
+    app.extensions[MODEL_METERS] = ModelMeters(entered)
     return Meters(entered)
 
 

@@ -115,10 +115,11 @@ class Alive(TypedDict):
 
 
 class Ready(TypedDict):
-    """The model answers."""
+    """The model answers; `refused` says why the files that are in its place now do not."""
 
     status: Literal["ready"]
     model: Version
+    refused: NotRequired[str]
 
 
 class Card(TypedDict):

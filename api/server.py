@@ -118,9 +118,9 @@ def _worker(settings: config.Settings, workers: int) -> Callable[..., Any]:
     logs.set_up(settings.log_format)
     _keep_freed_memory()
     sys.setswitchinterval(SWITCH_SECONDS)
+    folder = os.environ.get(metrics.FOLDER)
+    model = LiveModel(settings.model, Path(folder) / "model" if folder else None)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    model = LiveModel(settings.model)
-    model.watch()
     threads, decoding = WorkerThreads(), DecodingProcess()
 
     def remote_call(*call: Any) -> Any:
@@ -128,6 +128,7 @@ def _worker(settings: config.Settings, workers: int) -> Callable[..., Any]:
             return decoding.call(*call)
 
     app = create_app(model, settings, remote_call)
+    model.watch()
     return Door(app, settings, max(1, settings.max_queue // workers), threads).answer
 
 

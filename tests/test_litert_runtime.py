@@ -43,7 +43,8 @@ def test_both_runtimes_agree_on_the_whole_test_set(mnist: Mnist) -> None:
 
 def test_the_shipped_form_is_of_the_shipped_model() -> None:
     card = model_files.read_card(config.MODEL_PATH)
-    assert litert_runtime.read_derived(config.MODEL_PATH, card) is not None
+    form = litert_runtime.derived_path(config.MODEL_PATH).read_bytes()
+    assert litert_runtime.read_derived(config.MODEL_PATH, card) == form
 
 
 def test_a_missing_form_is_made_and_kept(model: Path) -> None:
@@ -73,9 +74,10 @@ def test_a_form_that_is_not_of_this_file_is_never_used(model: Path, fault: str) 
         form.write_bytes(form.read_bytes()[:-100])
     else:
         form_card.unlink()
-    assert litert_runtime.read_derived(model, card) is None
+    with pytest.raises(model_files.ModelError):
+        litert_runtime.read_derived(model, card)
     assert Classifier.load(model).runtime == LITERT  # made anew
-    assert litert_runtime.read_derived(model, card) is not None
+    assert litert_runtime.read_derived(model, card) == form.read_bytes()
 
 
 def test_a_form_that_gives_other_answers_is_refused(
@@ -122,12 +124,21 @@ def test_a_serving_process_never_imports_tensorflow() -> None:
     assert done.stderr == ""
 
 
-def test_without_tensorflow_a_model_that_needs_it_says_so(
-    model: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_tensorflow_a_model_needs_its_litert_form(
+    model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def absent() -> None:
-        raise ImportError("No module named 'tensorflow'")
-
-    monkeypatch.setattr(keras_runtime.quiet, "import_tensorflow", absent)
-    with pytest.raises(model_files.ModelError, match="TensorFlow, which is not installed"):
+    monkeypatch.setattr(keras_runtime, "installed", lambda: False)
+    missing = "mnist_cnn.litert.tflite cannot be read .*; without TensorFlow it cannot be made anew"
+    with pytest.raises(model_files.ModelError, match=missing):
         Classifier.load(model)
+    assert caplog.text == ""
+
+
+def test_a_damaged_model_is_not_said_to_be_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = tmp_path / "mnist_cnn.keras"
+    model_files.write_model(lambda file: file.write_bytes(b"no model"), {}, model)
+    with pytest.raises(model_files.ModelError, match="is not a Keras model file"):
+        Classifier.load(model)
+    assert caplog.text == ""
