@@ -46,7 +46,7 @@ $(VENV)/ready-fuzz: requirements-fuzz.txt | $(VENV)/ready
 	@touch $@
 
 $(MODEL): | $(VENV)/ready
-	$(PY) train_model.py
+	$(PY) train_model.py $(call RESUMED,quick)
 
 run: $(VENV)/ready $(MODEL)  ## serve the API and the page together; Ctrl-C ends both
 	@$(PY) flask_deploy.py & api=$$!; $(PY) gradio_interface.py & page=$$!; \
@@ -60,8 +60,8 @@ api: $(VENV)/ready $(MODEL)  ## serve the HTTP API alone
 ui: $(VENV)/ready $(MODEL)  ## serve the drawing page alone
 	$(PY) gradio_interface.py
 
-train: $(VENV)/ready  ## train the quick preset (PRESET=standard for a better one)
-	$(PY) train_model.py $(if $(PRESET),--preset $(PRESET))
+train: $(VENV)/ready  ## train the quick preset (PRESET=standard for a better one, FLAGS=--resume to go on)
+	$(PY) train_model.py $(if $(PRESET),--preset $(PRESET)) $(FLAGS)
 
 $(TEACHERS)/pooled.keras: $(TEACHERS)/standard.keras $(TEACHERS)/wide.keras
 
@@ -124,7 +124,7 @@ deploy-test: $(VENV)/ready-dev  ## every way to deploy, tried as far as this mac
 	$(PY) deploy/smoke/all_targets.py $(foreach target,$(TARGETS),--target $(target))
 
 train-smoke: $(VENV)/ready  ## a short training from start to end: model file, card, plots
-	$(PY) train_model.py --preset smoke --output results/smoke/model.keras --force
+	$(PY) train_model.py --preset smoke --output results/smoke/model.keras --restart --force
 
 gate: $(VENV)/ready  ## may CANDIDATE=FILE ship? Not if it is worse than the shipped model (SHIPPED_AT=REVISION: than that one's)
 	$(PY) deploy/pipeline/gate.py $(or $(CANDIDATE),$(MODEL)) $(if $(SHIPPED_AT),--shipped-at $(SHIPPED_AT))
@@ -206,6 +206,6 @@ lock: $(VENV)/ready-dev  ## resolve requirements.lock anew
 	$(PY) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
 	  --custom-compile-command "make lock" --output-file requirements.lock requirements-dev.txt
 
-clean:  ## remove the environment, caches and checkpoints; models and data stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz tests/browser/node_modules models/checkpoints results exports
+clean:  ## remove the environment and caches; models, their checkpoints and data stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz tests/browser/node_modules results exports
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -37,8 +37,8 @@ def run(
             f"{name}: {fault.filename or 'the system'}: {fault.strerror or fault}", file=sys.stderr
         )
         return 1
-    except KeyboardInterrupt:
-        print(f"\n{name}: stopped", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"\n{name}: {str(stop) or 'stopped'}", file=sys.stderr)
         return 130
 
 

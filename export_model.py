@@ -45,6 +45,9 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
 
 
 def _work(args: Namespace) -> int:
+    table_file = args.table or args.output / "parity.md"
+    if table_file.suffix != ".md":
+        raise config.ConfigError(f"--table is {table_file}: expected a name that ends in .md")
     forms = _wanted(args.forms)
     source = exports.Source(args.model, load_mnist(args.data_dir))
     cards: dict[str, model_files.Card] = {}
@@ -60,10 +63,9 @@ def _work(args: Namespace) -> int:
         print(f"{cli.shown(place)}  sha256 {card['sha256'][:12]}", flush=True)
     model = ("Keras", args.model.name, args.model.stat().st_size, source.figures["test"])
     table = parity.table(model, cards)
-    path = args.table or args.output / "parity.md"
-    with utils.atomic_path(path) as aside:
+    with utils.atomic_path(table_file) as aside:
         aside.write_text(table, "utf-8")
-    print(f"\n{table}\ntable of parity: {cli.shown(path)}")
+    print(f"\n{table}\ntable of parity: {cli.shown(table_file)}")
     return 1 if refused else 0
 
 

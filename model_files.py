@@ -5,10 +5,11 @@ TensorFlow's SavedModel is a folder, and is written and read in the same way.
 """
 
 import contextlib
+import glob
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import config
 Card = dict[str, Any]
 REMEDY = "restore it with `git checkout -- models`, or train one with `python train_model.py`"
 EXPORTED = (".tflite", ".onnx")
+WRITE_SECONDS = 600  # for which a process waits while another writes the same model file
 EXPORT_REMEDY = "write it anew with `python export_model.py`"
 
 
@@ -64,6 +66,60 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@contextlib.contextmanager
+def writing(model_path: Path) -> Iterator[None]:
+    """Let one process at a time write a model file and its card; blocks may be nested.
+
+    The lock ends with the process, however it ends. Raises ModelError if another process
+    holds it for longer than `WRITE_SECONDS`.
+    """
+    from filelock import FileLock, Timeout  # not installed where models are only served
+
+    model_path.parent.mkdir(parents=True, exist_ok=True)
+    file = model_path.with_name(f".{card_path(model_path).name}.lock")
+    lock = FileLock(file, is_singleton=True)
+    try:
+        lock.acquire(timeout=WRITE_SECONDS)
+    except Timeout:
+        raise ModelError(f"another process is writing {model_path}: try again") from None
+    try:
+        yield
+    finally:
+        if lock.lock_counter == 1:
+            with contextlib.suppress(OSError):  # Windows deletes it with the lock
+                file.unlink()
+        lock.release()
+
+
+def check_place(model_path: Path) -> None:
+    """Raise ModelError if a model file written there would overwrite what belongs to another.
+
+    No card serves two files: that of `a.onnx` is not overwritten by that of `a.keras`.
+    """
+    if model_path.is_dir() and not _is_saved_model(model_path):
+        raise ModelError(f"{model_path} is a folder without a model: choose another name")
+    card_file = card_path(model_path)
+    if not card_file.exists():
+        return
+    try:
+        owner = _parse_card(card_file)["sha256"]
+    except ModelError:
+        if model_path.exists():
+            return  # its own card, damaged
+        raise ModelError(
+            f"{model_path} would overwrite {card_file}, which is no model card: choose another name"
+        ) from None
+    if model_path.exists() and digest(model_path) == owner:
+        return
+    for other in model_path.parent.glob(f"{glob.escape(model_path.stem)}*"):
+        same_card = other not in (model_path, card_file) and card_path(other) == card_file
+        if same_card and (other.is_file() or _is_saved_model(other)) and digest(other) == owner:
+            raise ModelError(
+                f"{model_path} would overwrite {card_file}, the card of {other.name}: "
+                "choose another name"
+            )
+
+
 def write_model(
     save: Callable[[Path], object], card: Card, model_path: Path, name: str | None = None
 ) -> Card:
@@ -72,26 +128,35 @@ def write_model(
     save: writes the model file at the path it is given. Both are written aside first, so a
     failure leaves what was there. A kill between the two renames leaves the new card beside
     the new model file under its staged name, where `read_card` finds it. name: None for the
-    file's own.
+    file's own. Raises ModelError where `check_place` does.
     """
-    model_path.parent.mkdir(parents=True, exist_ok=True)
-    card_file = card_path(model_path)
-    staged_card = _staged(card_file)
-    _finish_interrupted(model_path)
-    staged_model = model_path.with_name(f".{model_path.stem}.new{model_path.suffix}")
-    _remove(staged_model)  # of a run that was killed
-    try:
-        save(staged_model)
-        named = {"name": name or model_path.stem, "sha256": digest(staged_model)}
-        card = named | card | named  # named first, to be read first
-        staged_card.write_text(json.dumps(card, indent=1) + "\n", "utf-8")
-    except BaseException:
-        _remove(staged_model)
-        staged_card.unlink(missing_ok=True)
-        raise
-    _put_in_place(staged_model, model_path)
-    staged_card.replace(card_file)
-    return card
+    with writing(model_path):
+        _finish_interrupted(model_path)
+        check_place(model_path)
+        staged_model = model_path.with_name(f".{model_path.stem}.new{model_path.suffix}")
+        staged_card = _staged(card_path(model_path))
+        _remove(staged_model)  # of a run that was killed: no other writes while the lock is held
+        try:
+            save(staged_model)
+            named = {"name": name or model_path.stem, "sha256": digest(staged_model)}
+            card = named | card | named  # named first, to be read first
+            staged_card.write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+        except BaseException:
+            _remove(staged_model)
+            staged_card.unlink(missing_ok=True)
+            raise
+        _put_in_place(staged_model, model_path)
+        staged_card.replace(card_path(model_path))
+        return card
+
+
+def copy_model(model_path: Path, place: Path) -> None:
+    """Copy a model file and its card to another name, under which both load as they stand.
+
+    Raises ModelError if they are not a good pair.
+    """
+    card = read_card(model_path)
+    write_model(lambda file: shutil.copyfile(model_path, file), card, place, card["name"])
 
 
 def _put_in_place(staged: Path, place: Path) -> None:
@@ -99,7 +164,7 @@ def _put_in_place(staged: Path, place: Path) -> None:
     if not place.is_dir():
         staged.replace(place)
         return
-    aside = place.with_name(f".{place.name}.old")
+    aside = _aside(place)
     _remove(aside)
     place.replace(aside)
     try:
@@ -110,6 +175,10 @@ def _put_in_place(staged: Path, place: Path) -> None:
     _remove(aside)
 
 
+def _aside(place: Path) -> Path:
+    return place.with_name(f".{place.name}.old")
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
@@ -118,7 +187,12 @@ def _remove(path: Path) -> None:
 
 
 def _finish_interrupted(model_path: Path) -> None:
-    """Give a staged card its name if it is the card of the model file that is in place."""
+    """Give a staged card its name if it is the card of the model file that is in place.
+
+    A folder that had stepped aside for one that never came is put back.
+    """
+    if _aside(model_path).is_dir() and not model_path.exists():
+        _aside(model_path).replace(model_path)
     staged = _staged(card_path(model_path))
     if staged.exists() and model_path.exists():
         with contextlib.suppress(ModelError):

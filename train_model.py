@@ -3,6 +3,7 @@
     python train_model.py                       the quick preset, a few minutes on two cores
     python train_model.py --preset standard     a better one, for other people's pens too
     python train_model.py --resume              go on after an interruption
+    python train_model.py --restart             discard its epochs, and train anew
     python train_model.py --evaluate models/mnist_cnn.keras
 
 Model, temperature and stopping are chosen on the validation split; the test set is read once,
@@ -23,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 import cli
 import config
 import evaluation
-import litert_runtime
 import model_files
 import presets
+import promotion
 import quiet
+from checkpoints import Checkpoints, Progress
 from classifier import Classifier
 from keras_runtime import load_network, traced
 from load_mnist_local import Mnist, Split, load_mnist
@@ -35,9 +37,10 @@ if TYPE_CHECKING:
     import keras
 
     from lessons import Lessons
-    from training_loop import Progress
 
 PACKAGES = ("tensorflow", "keras", "numpy")
+# What the card of an averaged model takes from the first of the runs.
+OF_A_RUN = ("preset", "recipe", "epochs", "best_epoch", "training_seconds", "history")
 
 
 def _build_parser(settings: config.Settings) -> cli.Parser:
@@ -55,8 +58,14 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
     add("--data-dir", type=Path, default=settings.data_dir, help="the IDX files")
     add("--output", type=Path, default=settings.model, help="the model file to write")
     add("--checkpoints", type=Path, default=config.CHECKPOINT_DIR, help="the state of each epoch")
-    add("--resume", action="store_true", help="go on after the last whole epoch")
-    add("--force", action="store_true", help="replace the model file even by a worse one")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--resume", action="store_true", help="go on after the last whole epoch")
+    start.add_argument("--restart", action="store_true", help="discard the epochs that are there")
+    add(
+        "--force",
+        action="store_true",
+        help="replace the model file even by a worse one; the old one is kept beside it",
+    )
     add("--min-accuracy", type=_share, default=0.0, help="exit 1 below this test accuracy, 0-1")
     add(
         "--average",
@@ -81,10 +90,25 @@ def _share(text: str) -> float:
 
 
 def _work(args: Namespace) -> int:
-    mnist = load_mnist(args.data_dir)
+    if args.plots and args.plots.exists() and not args.plots.is_dir():
+        raise config.ConfigError(f"--plots is {args.plots}: expected a folder, not a file")
     if args.evaluate:
-        return _evaluate(args, mnist)
-    return _train(args, mnist)
+        return _evaluate(args, load_mnist(args.data_dir))
+    promotion.check_output(args.output)
+    preset = presets.PRESETS[args.preset]
+    run = args.preset if args.seed is None else f"{args.preset}-{args.seed}"
+    if args.seed is not None:
+        preset = replace(preset, seed=args.seed)
+    checkpoints = Checkpoints(args.checkpoints / run)
+    if args.average:
+        cards = [_averaged_card(file, args.preset) for file in args.average]
+        return _train(args, preset, checkpoints, cards)
+    with checkpoints.locked():
+        checkpoints.check_start(args.resume, args.restart, preset.epochs)
+        try:
+            return _train(args, preset, checkpoints, [])
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(checkpoints.kept(preset.epochs)) from None
 
 
 def _evaluate(args: Namespace, mnist: Mnist) -> int:
@@ -96,23 +120,26 @@ def _evaluate(args: Namespace, mnist: Mnist) -> int:
     return _gate(args.min_accuracy, measured.figures["test"])
 
 
-def _train(args: Namespace, mnist: Mnist) -> int:
+def _train(
+    args: Namespace,
+    preset: presets.Preset,
+    checkpoints: Checkpoints,
+    averaged: list[model_files.Card],
+) -> int:
+    """Train, or average the runs of these cards; write the model and its plots."""
+    mnist = load_mnist(args.data_dir)
     quiet.import_tensorflow()
     from calibration import calibrate
     from lessons import lessons_for
     from model import multiply_adds, with_probabilities
 
-    preset = presets.PRESETS[args.preset]
-    run = args.preset if args.seed is None else f"{args.preset}-{args.seed}"
-    if args.seed is not None:
-        preset = replace(preset, seed=args.seed)
     train_split = first_images(mnist.train, preset.train_images)
     pools, teachers = args.checkpoints / "pool", args.checkpoints / "teachers"
     lessons = lessons_for(preset, train_split, pools, teachers)
     network, described = (
-        _averaged(args.average, preset, lessons)
-        if args.average
-        else _learnt(args, preset, lessons, mnist.validation, args.checkpoints / run)
+        _averaged(args.average, averaged, preset, lessons)
+        if averaged
+        else _learnt(args, preset, lessons, mnist.validation, checkpoints)
     )
     found = calibrate(network, preset, mnist.validation, pools / "validation")
     finished = with_probabilities(network, found.temperature, found.threshold)
@@ -129,15 +156,12 @@ def _train(args: Namespace, mnist: Mnist) -> int:
         **measured.figures,
     }
     status = _gate(args.min_accuracy, card["test"])
-    path = args.output if status == 0 else _candidate(args.output)
-    if status == 0 and not args.force:
-        path = best_place(args.output, card)
-    card = model_files.write_model(lambda file: _save(finished, file), card, path)
-    if litert_runtime.installed():
-        litert_runtime.derive(path, card)
+    path, card = promotion.promote(finished.save, card, args.output, status == 0, args.force)
+    if not averaged:
+        checkpoints.note_written(path, card)
     evaluation.print_figures(path, card)
     shipped = path.resolve() == config.MODEL_PATH.resolve()
-    own_plots = args.checkpoints / run / "plots"
+    own_plots = checkpoints.folder / "plots"
     evaluation.draw_plots(
         Classifier(traced(finished), card),
         mnist,
@@ -148,7 +172,11 @@ def _train(args: Namespace, mnist: Mnist) -> int:
 
 
 def _learnt(
-    args: Namespace, preset: presets.Preset, lessons: "Lessons", validation: Split, folder: Path
+    args: Namespace,
+    preset: presets.Preset,
+    lessons: "Lessons",
+    validation: Split,
+    checkpoints: Checkpoints,
 ) -> tuple["keras.Model", dict[str, Any]]:
     """Train, and return the network of the best epoch and what the card says of the run."""
     import training_loop
@@ -156,12 +184,42 @@ def _learnt(
     begun = args.checkpoints / "teachers" / f"{preset.start}.keras"
     start = load_network(begun) if preset.start else None
     print(f"training {args.preset}: {preset.epochs} epochs on {lessons.source}", flush=True)
-    network, progress = training_loop.train(preset, lessons, validation, folder, args.resume, start)
+    network, progress = training_loop.train(
+        preset, lessons, validation, checkpoints, args.resume, start
+    )
     return network, describe_run(args.preset, preset, progress)
 
 
+def _averaged_card(file: Path, preset: str) -> model_files.Card:
+    """Return the card of a run that is to be averaged. Raises ReaderError for another preset's."""
+    card = model_files.read_card(file)
+    if card.get("preset") != preset:
+        raise config.ReaderError(
+            f"{file} is of the preset {card.get('preset')}: average runs of {preset} only, or "
+            "name theirs with --preset"
+        )
+    try:
+        _described_run(card)
+    except (KeyError, TypeError):
+        raise config.ReaderError(f"{file} cannot be averaged: its card lacks the run") from None
+    return card
+
+
+def _described_run(card: model_files.Card) -> dict[str, Any]:
+    """Return what the card of an averaged model takes from a run's."""
+    return {
+        **{name: card[name] for name in OF_A_RUN},
+        "averaged": {
+            "sha256": card["sha256"],
+            "seed": card["recipe"]["seed"],
+            "validation": card["validation"]["accuracy"],
+            "test": card["test"]["accuracy"],
+        },
+    }
+
+
 def _averaged(
-    files: list[Path], preset: presets.Preset, lessons: "Lessons"
+    files: list[Path], cards: list[model_files.Card], preset: presets.Preset, lessons: "Lessons"
 ) -> tuple["keras.Model", dict[str, Any]]:
     """Average finished runs, and return the network and what the card says of them.
 
@@ -172,25 +230,20 @@ def _averaged(
 
     networks = [build_model(preset) for _ in files]
     for network, file in zip(networks, files, strict=True):
-        take_weights(network, load_network(file))
-    cards = [model_files.read_card(file) for file in files]
-    runs = [
-        {"sha256": card["sha256"], "seed": card["recipe"]["seed"]}
-        | {part: card[part]["accuracy"] for part in ("validation", "test")}
-        for card in cards
-    ]
-    kept = ("preset", "recipe", "epochs", "best_epoch", "training_seconds", "history")
-    described = _described_machine() | {name: cards[0][name] for name in kept}
-    return training_loop.average(networks, lessons), described | {"averaged": runs}
+        try:
+            take_weights(network, load_network(file))
+        except ValueError:
+            raise config.ReaderError(
+                f"{file} has other widths than the preset has now: train it anew"
+            ) from None
+    runs = [_described_run(card) for card in cards]
+    described = _described_machine() | runs[0] | {"averaged": [run["averaged"] for run in runs]}
+    return training_loop.average(networks, lessons), described
 
 
 def first_images(split: Split, count: int | None) -> Split:
     """Return the first `count` images of a split, or all of them for None."""
     return Split(split.images[:count], split.labels[:count])
-
-
-def _save(network: "keras.Model", file: Path) -> None:
-    network.save(file)
 
 
 def describe_run(name: str, preset: presets.Preset, progress: "Progress") -> dict[str, Any]:
@@ -225,29 +278,6 @@ def _version(package: str) -> str:
 
         return str(tensorflow.__version__)
     return version(package)
-
-
-def best_place(output: Path, card: model_files.Card) -> Path:
-    """Return `output`, or the candidate's place if a better model on validation is there."""
-    if not output.exists():
-        return output
-    try:
-        before = model_files.read_card(output)["validation"]["accuracy"]
-    except (config.ReaderError, KeyError, TypeError):
-        return output  # what is there is no good model
-    after = card["validation"]["accuracy"]
-    if after >= before:
-        return output
-    print(
-        f"{cli.shown(output)} is kept: it reads {100 * before:.2f}% of the validation split, "
-        f"the new model {100 * after:.2f}%. The new one is in "
-        f"{cli.shown(_candidate(output))}; --force replaces the old"
-    )
-    return _candidate(output)
-
-
-def _candidate(output: Path) -> Path:
-    return output.with_name(f"{output.stem}.candidate{output.suffix}")
 
 
 def _gate(least: float, test: dict[str, float | int]) -> int:

@@ -1,11 +1,7 @@
 """The training loop: fit, keep the best on validation, survive a kill and go on as if nothing."""
 
-import json
-import shutil
 import sys
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,6 +11,7 @@ from tqdm import tqdm
 import config
 import metrics
 import presets
+from checkpoints import Checkpoints, Progress
 from lessons import Lessons, taught_loss
 from load_mnist_local import Split
 from model import build_model, take_weights
@@ -24,54 +21,37 @@ SETTLING_STEPS = 500  # batches after which a moving mean with momentum 0.99 is 
 WARM_UP = 0.15  # share of all steps in which the learning rate climbs to its peak
 
 
-@dataclass
-class Progress:
-    """What is known after some whole epochs; lists have one entry an epoch."""
-
-    recipe: str  # the preset and what it is trained on: a resumed run must have the same
-    epochs_done: int
-    best_epoch: int  # the one that is kept, counted from 1
-    seconds: float
-    loss: list[float]
-    validation_loss: list[float]
-    validation_accuracy: list[float]
-    dropout: list[int]  # state of the dropout's source of chance, which Keras does not save
-
-    @classmethod
-    def none(cls, recipe: str) -> "Progress":
-        return cls(recipe, 0, 0, 0.0, [], [], [], [])
-
-
 def train(
     preset: presets.Preset,
     lessons: Lessons,
     validation: Split,
-    checkpoint_dir: Path,
+    checkpoints: Checkpoints,
     resume: bool = False,
     start: keras.Model | None = None,
 ) -> tuple[keras.Model, Progress]:
     """Train by `preset` and return the network of the best epoch (to logits) and its history.
 
-    After each epoch the whole state is written to `checkpoint_dir`; with `resume` the run
-    goes on after the last whole one, with the same images, order and learning rates.
+    After each epoch the whole state is written to `checkpoints`; with `resume` the run goes on
+    after the last whole one, with the same images, order and learning rates, and without it a new
+    run discards what is there.
     start: a finished model of the same shape, whose weights a new run begins with. Raises
-    ReaderError if there is nothing to resume or it belongs to another recipe.
+    ReaderError if it has another shape, or if there is nothing to resume or it belongs to another
+    recipe.
     """
     recipe = f"{preset} on {lessons.source}"
     keras.utils.set_random_seed(preset.seed)
-    checkpoints = Checkpoints(checkpoint_dir)
     if resume:
         progress, saved = checkpoints.load(recipe)
         network = build_model(preset)
         compile_for(network, preset, lessons.steps)
         restore(network, saved, progress.dropout)
     else:
-        checkpoints.clear()
         progress = Progress.none(recipe)
         network = build_model(preset)
         if start is not None:
-            take_weights(network, start)
+            _begin_with(network, start)
         compile_for(network, preset, lessons.steps)
+        checkpoints.clear()
     if progress.epochs_done < preset.epochs:
         network.fit(
             lessons.batches(progress.epochs_done),
@@ -83,6 +63,15 @@ def train(
             callbacks=[Watch(preset, lessons.steps, validation, progress, checkpoints)],
         )
     return checkpoints.best(), progress
+
+
+def _begin_with(network: keras.Model, start: keras.Model) -> None:
+    try:
+        take_weights(network, start)
+    except ValueError:
+        raise config.ReaderError(
+            "the model that this preset begins with has other widths: train it anew"
+        ) from None
 
 
 def compile_for(network: keras.Model, preset: presets.Preset, steps_an_epoch: int) -> None:
@@ -119,58 +108,6 @@ def restore(network: keras.Model, saved: keras.Model, dropout: list[int]) -> Non
 def _dropout_state(network: keras.Model) -> keras.Variable:
     (layer,) = (each for each in network.layers if isinstance(each, keras.layers.Dropout))
     return layer.seed_generator.state
-
-
-class Checkpoints:
-    """One folder an epoch, written aside and renamed, so that a kill leaves the last whole."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def clear(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def save(self, progress: Progress, network: keras.Model) -> None:
-        """Write the state after an epoch, and then drop the one before it."""
-        previous = self._latest()
-        aside = self.folder / "writing"
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        network.save(aside / "state.keras")
-        if progress.best_epoch == progress.epochs_done:
-            shutil.copyfile(aside / "state.keras", aside / "best.keras")
-        else:
-            assert previous is not None  # an earlier epoch was the best, so it was saved
-            shutil.copyfile(previous / "best.keras", aside / "best.keras")
-        (aside / "progress.json").write_text(json.dumps(asdict(progress)), "utf-8")
-        aside.replace(self.folder / f"epoch-{progress.epochs_done:04d}")
-        if previous:
-            shutil.rmtree(previous)
-
-    def load(self, recipe: str) -> tuple[Progress, keras.Model]:
-        """Return the state after the last whole epoch of the same recipe."""
-        latest = self._latest()
-        if latest is None:
-            raise config.ReaderError(
-                f"nothing to resume in {self.folder}: start without --resume first"
-            )
-        progress = Progress(**json.loads((latest / "progress.json").read_text("utf-8")))
-        if progress.recipe != recipe:
-            raise config.ReaderError(
-                f"{latest} is of another recipe: {progress.recipe}; this one is {recipe}. "
-                "Give the preset and seed it was started with, or start without --resume"
-            )
-        return progress, keras.models.load_model(latest / "state.keras")
-
-    def best(self) -> keras.Model:
-        """Return the network of the best epoch so far."""
-        latest = self._latest()
-        if latest is None:
-            raise config.ReaderError(f"no epoch was finished in {self.folder}")
-        return keras.models.load_model(latest / "best.keras")
-
-    def _latest(self) -> Path | None:
-        return max(self.folder.glob("epoch-*"), default=None)
 
 
 class Watch(keras.callbacks.Callback):

@@ -7,8 +7,9 @@ for, in shards that survive a kill. To make it anew after a change of code, dele
 
 import hashlib
 import io
-import multiprocessing
+import multiprocessing.pool
 import os
+import signal
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -81,7 +82,7 @@ def build(recipe: presets.PoolRecipe, digits: Split, folder: Path) -> Pool:
     tasks = ((job, _drawn(source, job)) for job in missing)
     total = sum(job.size for job in missing)
     with (
-        multiprocessing.get_context("spawn").Pool(os.cpu_count()) as workers,
+        _workers() as workers,
         tqdm(total=total, unit="img", unit_scale=True, disable=None) as bar,
     ):
         for size in workers.imap_unordered(_make_shard, tasks):
@@ -90,6 +91,15 @@ def build(recipe: presets.PoolRecipe, digits: Split, folder: Path) -> Pool:
     kinds = np.repeat([KINDS.index(job.kind) for job in jobs], [job.size for job in jobs])
     whole = np.concatenate(parts)
     return Pool(whole["image"], whole["label"], kinds.astype(np.int8))
+
+
+def _workers() -> multiprocessing.pool.Pool:
+    """Start the processes, deaf to Ctrl-C: this process ends them, without their tracebacks."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # which they inherit
+    try:
+        return multiprocessing.get_context("spawn").Pool(os.cpu_count())
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def _key(recipe: presets.PoolRecipe, source: np.ndarray) -> str:

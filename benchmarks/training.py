@@ -82,9 +82,9 @@ def time_quick(folder: Path) -> tuple[float, float]:
     """Run `train_model.py` in a process; return wall seconds and test accuracy."""
     output = folder / "quick.keras"
     begun = time.monotonic()
-    script = [sys.executable, str(ROOT / "train_model.py"), "--preset", "quick", "--force"]
-    checkpoints = str(folder / "checkpoints")
-    subprocess.run([*script, "--output", str(output), "--checkpoints", checkpoints], check=True)
+    script = [sys.executable, str(ROOT / "train_model.py"), "--preset", "quick"]
+    places = ["--output", str(output), "--checkpoints", str(folder / "checkpoints")]
+    subprocess.run([*script, *places, "--restart", "--force"], check=True)
     seconds = time.monotonic() - begun
     card = json.loads(output.with_suffix(".json").read_text("utf-8"))
     return seconds, card["test"]["accuracy"]

@@ -43,6 +43,7 @@ def trained(
 ) -> dict[str, Any]:
     """A small network of the best recipe's kind, its folder and its calibration."""
     import training_loop
+    from checkpoints import Checkpoints
     from lessons import lessons_for
 
     folder = tmp_path_factory.mktemp("taught")
@@ -51,7 +52,8 @@ def trained(
     model_files.write_model(lambda file: file.write_bytes(shipped), {}, teachers / "shipped.keras")
     lessons = lessons_for(PRESET, mnist.train, folder / "pool", teachers)
     validation = Split(mnist.validation.images[:500], mnist.validation.labels[:500])
-    network, progress = training_loop.train(PRESET, lessons, validation, folder / "checkpoints")
+    checkpoints = Checkpoints(folder / "checkpoints")
+    network, progress = training_loop.train(PRESET, lessons, validation, checkpoints)
     small = replace(calibration.PICTURES, sheets=60, strokes=60, none=120)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibration, "PICTURES", small)

@@ -15,7 +15,7 @@ from conftest import ROOT
 LEVELS = (
     ("config", "containers", "image_filters", "letters", "outputs", "quiet", "strokes"),
     ("cli", "decoding", "ink_parts", "metrics", "model_files", "negatives", "presets"),
-    ("flat_paper", "keras_runtime", "model", "onnx_runtime"),
+    ("checkpoints", "flat_paper", "keras_runtime", "model", "onnx_runtime"),
     ("enhanced", "litert_runtime"),
     ("utils", "classifier"),
     (
@@ -33,7 +33,7 @@ LEVELS = (
     ("training_pool",),
     ("lessons",),
     ("training_loop",),
-    ("calibration", "evaluation"),
+    ("calibration", "evaluation", "promotion"),
     ("parity",),
     ("exports",),
     ("api", "page"),
@@ -48,6 +48,8 @@ TRAINING = {
     "negatives",
     "training_pool",
     "lessons",
+    "checkpoints",
+    "promotion",
     "training_loop",
     "calibration",
     "evaluation",

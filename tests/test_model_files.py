@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,6 +122,44 @@ def test_a_failure_after_a_kill_leaves_what_the_kill_left(
     assert read_card(model)["epochs"] == 2
 
 
+def test_two_that_write_at_once_both_succeed(model: Path) -> None:
+    second = threading.Thread(target=write_model, args=(saving(b"second"), {"epochs": 3}, model))
+
+    def save(file: Path) -> None:
+        file.write_bytes(b"first")
+        second.start()
+        second.join(timeout=0.3)  # it has to wait
+
+    first = write_model(save, {"epochs": 2}, model)
+    second.join()
+    assert first["sha256"] == hashlib.sha256(b"first").hexdigest()
+    assert read_card(model)["epochs"] == 3
+    assert names(model) == ["digits.json", "digits.keras"]
+
+
+@pytest.mark.parametrize("other", ["digits.onnx", "digits.h5"])
+def test_no_card_serves_two_files(model: Path, other: str) -> None:
+    with pytest.raises(ModelError, match=r"would overwrite .*, the card of digits\.keras"):
+        write_model(saving(b"new"), {}, model.with_name(other))
+    assert read_card(model)["epochs"] == 1
+    assert names(model) == ["digits.json", "digits.keras"]
+
+
+def test_a_folder_without_a_model_is_not_replaced(tmp_path: Path) -> None:
+    own = tmp_path / "1" / "letter.txt"
+    own.parent.mkdir()
+    own.write_text("mine")
+    with pytest.raises(ModelError, match="folder without a model"):
+        write_model(saved_model("new"), {}, own.parent, "digits")
+    assert own.read_text() == "mine"
+
+
+def test_a_copy_loads_as_it_stands(model: Path) -> None:
+    copy = model.with_name("digits.previous.keras")
+    model_files.copy_model(model, copy)
+    assert read_card(copy) == read_card(model)
+
+
 def test_a_half_written_new_card_does_no_harm(model: Path) -> None:
     (model.parent / "digits.json.new").write_text('{"sha2')
     assert read_card(model)["epochs"] == 1
@@ -206,6 +245,10 @@ def test_a_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_model(saved_model("new", fault=True), {}, place, "digits")
     assert read_card(place) == card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "1.json"]
+    place.rename(tmp_path / ".1.old")  # a kill while a new one was to take its place
+    with pytest.raises(OSError, match="No space left"):
+        write_model(saved_model("new", fault=True), {}, place, "digits")
+    assert read_card(place) == card
     newer = write_model(saved_model("new"), {}, place, "digits")
     assert read_card(place) == newer != card
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1", "1.json"]

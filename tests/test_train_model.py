@@ -41,7 +41,7 @@ def command(folder: Path, *flags: str) -> list[str]:
 
 def train(folder: Path, *flags: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command(folder, *flags), cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+        command(folder, *flags), cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False
     )
 
 
@@ -94,11 +94,18 @@ def test_killed_and_resumed_ends_like_an_uninterrupted_run(
     assert running.stdout is not None
     for line in running.stdout:
         if line.startswith("epoch 1/"):
+            running.send_signal(signal.SIGSTOP)
+            second = train(tmp_path, "--restart")
             running.send_signal(signal.SIGKILL)
             break
     running.wait(timeout=30)
     assert running.returncode == -signal.SIGKILL
     assert not (tmp_path / "model.keras").exists()
+    assert second.returncode == 1
+    assert "another process is training" in second.stderr
+    again = train(tmp_path)
+    assert again.returncode == 1
+    assert "epochs: go on with --resume, or discard them with --restart" in again.stderr
 
     resumed = train(tmp_path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -112,7 +119,7 @@ def test_killed_and_resumed_ends_like_an_uninterrupted_run(
 
 def test_a_checkpoint_cut_short_is_passed_over(tmp_path: Path, trained: tuple[Path, str]) -> None:
     shutil.copytree(trained[0] / "checkpoints", tmp_path / "checkpoints")
-    half_written = tmp_path / "checkpoints" / "smoke" / "writing"
+    half_written = tmp_path / "checkpoints" / "smoke" / ".writing"
     half_written.mkdir()
     (half_written / "state.keras").write_bytes(b"PK\x03\x04 cut short")
     done = train(tmp_path, "--resume")
@@ -172,6 +179,9 @@ def test_a_better_model_is_kept_unless_forced(tmp_path: Path, trained: tuple[Pat
     forced = train(tmp_path, "--resume", "--force")
     assert forced.returncode == 0, forced.stderr
     assert card_of(tmp_path)["preset"] == "smoke"
+    rolled_back = Classifier.load(tmp_path / "model.previous.keras")
+    assert rolled_back.card["sha256"] == before
+    assert (tmp_path / "model.previous.litert.tflite").exists()
 
 
 def test_the_gate_is_an_exit_status_and_puts_nothing_in_place(
@@ -203,7 +213,7 @@ def test_on_a_terminal_progress_shows_rate_and_time_left(tmp_path: Path) -> None
     except OSError:  # Linux's way to say that the other side has closed
         pass
     os.close(terminal)
-    assert running.wait(timeout=60) == 0
+    assert running.wait(timeout=600) == 0
     assert re.search(rb"\d%\|.*\[\d\d:\d\d<\d\d:\d\d, .*img/s\]", shown), shown[-2000:]
 
 
