@@ -38,6 +38,15 @@ def card_path(model_path: Path) -> Path:
     return model_path.with_suffix(".json")
 
 
+def previous_path(model_path: Path, version: str = "") -> Path:
+    """Return where the model is kept that a model file replaced: beside it.
+
+    version: of a better one that was replaced before that, and is kept as well.
+    """
+    kind = f"previous-{version}" if version else "previous"
+    return model_path.with_name(f"{model_path.stem}.{kind}{model_path.suffix}")
+
+
 def remedy(model_path: Path) -> str:
     """Return what to do about a model file that is no good, by what makes such files."""
     exported = model_path.suffix in EXPORTED or _is_saved_model(model_path)

@@ -18,18 +18,13 @@ def candidate(output: Path) -> Path:
     return output.with_name(f"{output.stem}.candidate{output.suffix}")
 
 
-def previous(output: Path, version: str = "") -> Path:
-    """Return where the model lies that was replaced. version: of a better one, replaced before."""
-    return output.with_name(f"{output.stem}.previous{version and '-'}{version}{output.suffix}")
-
-
 def check_output(output: Path) -> None:
     """Raise ReaderError if a model cannot be written there, or would overwrite other files."""
     if output.suffix != ".keras":
         raise config.ConfigError(
             f"--output (or MNIST_MODEL) is {output}: the name must end in .keras"
         )
-    for file in (output, candidate(output), previous(output)):
+    for file in (output, candidate(output), model_files.previous_path(output)):
         model_files.check_place(file)
         model_files.check_place(litert_runtime.derived_path(file))
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +82,7 @@ def keep_previous(output: Path, card: model_files.Card) -> None:
     """
     if not output.exists():
         return
-    place = previous(output)
+    place = model_files.previous_path(output)
     try:
         old = model_files.read_card(output)
     except model_files.ModelError as fault:
@@ -99,7 +94,8 @@ def keep_previous(output: Path, card: model_files.Card) -> None:
     if all(old.get(key) == card.get(key) for key in RUN):
         return  # the same run, written again
     if accuracy(place) > accuracy(output):
-        better = previous(output, model_files.read_card(place)["sha256"][:12])
+        version = model_files.read_card(place)["sha256"][:12]
+        better = model_files.previous_path(output, version)
         _copy(place, better)
         print(f"the better one, replaced before, is kept as {cli.shown(better)}")
     _copy(output, place)
@@ -110,9 +106,12 @@ def _copy(model: Path, place: Path) -> None:
     """Copy a model file and its card, and its LiteRT form with its own."""
     card = model_files.read_card(model)
     model_files.copy_model(model, place)
-    if litert_runtime.read_derived(model, card):
+    try:
+        litert_runtime.read_derived(model, card)
+    except model_files.ModelError:
+        if litert_runtime.installed():
+            litert_runtime.derive(place, card)
+    else:
         model_files.copy_model(
             litert_runtime.derived_path(model), litert_runtime.derived_path(place)
         )
-    elif litert_runtime.installed():
-        litert_runtime.derive(place, card)

@@ -20,11 +20,6 @@ from classifier import Classifier
 from litert_runtime import files_of, read_derived
 
 
-def previous_path(model: Path) -> Path:
-    """Return where the model that a model file replaced is kept: beside it."""
-    return model.with_name(f"{model.stem}.previous{model.suffix}")
-
-
 def put_in_place(source: Path, target: Path) -> bool:
     """Copy all files of a model to another's place; return whether the replaced one was kept.
 
@@ -32,7 +27,7 @@ def put_in_place(source: Path, target: Path) -> bool:
     All is copied beside its place first and then renamed, so a failure leaves what was there. A
     kill between two renames leaves one model whole: the same command then completes the act.
     """
-    previous, keep = previous_path(target), _is_whole(target)
+    previous, keep = model_files.previous_path(target), _is_whole(target)
     copies = [(target, previous)] if keep else []
     copies.insert(0 if source == previous else len(copies), (source, target))
     staged: dict[Path, bool] = {}  # by place: whether the model has such a file
@@ -80,7 +75,7 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
 
 
 def _work(args: Namespace) -> int:
-    target, source = args.model, args.new or previous_path(args.model)
+    target, source = args.model, args.new or model_files.previous_path(args.model)
     if args.new is None and not source.exists():
         raise config.ReaderError(
             f"{source} does not exist, so there is no model to roll back to: name a model file"
@@ -93,7 +88,10 @@ def _work(args: Namespace) -> int:
     kept = put_in_place(source, target)
     print(f"{target} is {version} now: running servers take it within two seconds")
     if kept:
-        print(f"The model before is {previous_path(target)}: `python -m api.swap` exchanges them")
+        print(
+            f"The model before is {model_files.previous_path(target)}: "
+            "`python -m api.swap` exchanges them"
+        )
     return 0
 
 

@@ -48,7 +48,7 @@ def test_a_better_model_takes_the_place_and_the_old_one_is_kept(output: Path) ->
     assert names(output) == ["digits.json", "digits.keras"]
     assert promote(output, 0.99) == output
     assert accuracies(output) == {"digits.keras": 0.99, "digits.previous.keras": 0.98}
-    previous = model_files.read_card(promotion.previous(output))
+    previous = model_files.read_card(model_files.previous_path(output))
     assert previous["name"] == "digits"
 
 
@@ -86,7 +86,7 @@ def test_the_litert_form_is_kept_too(output: Path) -> None:
     source = {litert_runtime.SOURCE: digest}
     model_files.write_model(saving(b"form"), source, litert_runtime.derived_path(output))
     promote(output, 0.99)
-    previous = promotion.previous(output)
+    previous = model_files.previous_path(output)
     form = litert_runtime.read_derived(previous, model_files.read_card(previous))
     assert form == b"form"
     assert {f"digits.previous{end}" for end in (".keras", ".json", ".litert.tflite")} | {
@@ -97,7 +97,7 @@ def test_the_litert_form_is_kept_too(output: Path) -> None:
 def test_a_model_without_a_good_card_is_kept_as_it_is(output: Path) -> None:
     output.write_bytes(b"weights of somebody")
     promote(output, 0.5)
-    assert promotion.previous(output).read_bytes() == b"weights of somebody"
+    assert model_files.previous_path(output).read_bytes() == b"weights of somebody"
     assert promotion.accuracy(output) == 0.5
 
 

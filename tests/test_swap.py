@@ -50,7 +50,7 @@ def run(model: Path, *arguments: object) -> int:
 def test_a_model_is_put_in_place_and_rolled_back(
     model: Path, variant: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second, previous = contents(model), contents(variant), swap.previous_path(model)
+    first, second, previous = contents(model), contents(variant), model_files.previous_path(model)
     assert run(model, variant) == 0
     assert f"{model} is {model_files.digest(variant)[:12]} now" in capsys.readouterr().out
     assert (contents(model), contents(previous)) == (second, first)
@@ -92,7 +92,7 @@ def test_without_a_model_before_nothing_is_rolled_back(
 
 
 def test_a_damaged_model_does_not_push_out_the_one_before(model: Path, variant: Path) -> None:
-    first, previous = contents(model), swap.previous_path(model)
+    first, previous = contents(model), model_files.previous_path(model)
     assert run(model, variant) == 0
     files_of(model)[2].write_bytes(b"no model")
     assert run(model, variant) == 0
@@ -150,5 +150,5 @@ def test_after_a_kill_the_same_command_completes_the_act(
         return  # all that was left to do was to keep the model that was rolled back
     assert run(model, *arguments) == 0
     assert contents(model) == second
-    assert rolled_back or contents(swap.previous_path(model)) == first
+    assert rolled_back or contents(model_files.previous_path(model)) == first
     assert not [name for name in names(model) if name.startswith(".")]
