@@ -88,11 +88,12 @@ class Checkpoints:
                 + (f" (there are runs of {', '.join(sorted(others))})" if others else "")
                 + "; start without --resume"
             )
-        if not resume and latest and not self.is_written():
+        if latest and (resume or not self.is_written()):
             done = self._read_progress(latest).epochs_done
-            raise config.ReaderError(
-                f"{cli.shown(self.folder)} holds {done} of {epochs} epochs: {CHOICE}"
-            )
+            if not resume:
+                raise config.ReaderError(
+                    f"{cli.shown(self.folder)} holds {done} of {epochs} epochs: {CHOICE}"
+                )
 
     def kept(self, epochs: int) -> str:
         """Return what is left of a run that was stopped. epochs: of the preset."""

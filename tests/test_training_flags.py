@@ -113,7 +113,8 @@ def test_an_older_progress_file(
 ) -> None:
     older = {key: value for key, value in asdict(progress(1)).items() if key != "dropout"}
     (run.folder / "epoch-0001" / "progress.json").write_text(json.dumps(older))
-    assert "--restart" in refusal(capsys, 1, *places)
+    for flags in ([], ["--resume"]):
+        assert "--restart" in refusal(capsys, 1, *places, *flags)
 
 
 @pytest.mark.parametrize(
