@@ -8,7 +8,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 STORE = 256 * 1024 * 1024  # bytes: only counts and paths lie in Ray's shared memory
 # What a cluster's nodes get of the project, besides the packages that are installed on them.
-NOT_SENT = [".git", ".venv", "data", "docs", "exports", "models/checkpoints", "results", "tests"]
+NOT_SENT = [".git", ".venv", "data", "docs", "exports", "models", "results", "tests"]
 
 
 def start(address: str | None, workers: int) -> None:
