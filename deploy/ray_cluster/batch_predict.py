@@ -57,7 +57,7 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
     add("--name-column", help="that holds their names or numbers, which the rows then have too")
     add("--shard", type=_count, default=2_000, help="pictures that are written as one file")
     add("--workers", type=_count, default=config.CORES, help="cores to use")
-    add("--attempts", type=_count, default=4, help="at a shard whose place does not answer")
+    add("--attempts", type=_count, default=4, help="at a shard")
     add("--address", help="of a running Ray cluster, such as auto (default: this machine alone)")
     return parser
 
@@ -135,6 +135,7 @@ def _scored(args: Namespace, waiting: list[plan.Shard], worker: dict[str, Any]) 
         compute=ray.data.ActorPoolStrategy(size=min(args.workers, len(given))),
         num_cpus=1,
         fn_constructor_kwargs=worker,
+        max_task_retries=args.attempts - 1,  # by default a shard that ends its worker never ends
     )
     try:
         return list(_watched(scored.iter_rows(), waiting))

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import warnings
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -24,6 +25,8 @@ def start(address: str | None, workers: int) -> None:
 
     import quiet
 
+    # Of `max_task_retries`, for which Ray 2.60 has no other parameter.
+    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
     if address:
         folder = Path(HERE.name)
         runtime = {
@@ -45,4 +48,4 @@ def start(address: str | None, workers: int) -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.max_errored_blocks = -1  # a shard that ends its workers does not end the others
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # lost shards are told by ours
