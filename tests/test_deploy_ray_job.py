@@ -37,8 +37,8 @@ def test_a_manifest_that_is_none_is_said_in_a_line(tmp_path: Path, content: byte
 class Elsewhere:
     """Stands in for Ray: hands what it is given, pickled, to a worker on "another machine"."""
 
-    def __init__(self, leave: Any) -> None:
-        self.leave = leave
+    def __init__(self, leave: Any, lost: int | None) -> None:
+        self.leave, self.lost = leave, lost
         self.data = SimpleNamespace(from_items=self.from_items, ActorPoolStrategy=lambda **_: None)
         self.exceptions = SimpleNamespace(RayError=RuntimeError)
 
@@ -47,6 +47,9 @@ class Elsewhere:
         return self
 
     def map_batches(self, kind: Any, **options: Any) -> "Elsewhere":
+        assert (
+            options["max_task_retries"] == 3
+        )  # a shard that ends its worker is not tried for ever
         self.worker = pickle.dumps((kind, options["fn_constructor_kwargs"]))
         return self
 
@@ -54,7 +57,9 @@ class Elsewhere:
         self.leave()
         kind, arguments = pickle.loads(self.worker)
         worker = kind(**arguments)
-        for item in self.items:
+        for number, item in enumerate(self.items):
+            if number == self.lost:
+                continue
             answer = worker({"shard": np.array([item["shard"]], object)})
             yield {name: values[0] for name, values in answer.items()}
 
@@ -76,11 +81,11 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         folder.rename(tmp_path / "away")
         monkeypatch.chdir(node)
 
-    def run(*places: Path | str) -> int:
+    def run(*places: Path | str, lost: int | None = None) -> int:
         if not folder.exists():
             (tmp_path / "away").rename(folder)
         monkeypatch.chdir(tmp_path)
-        monkeypatch.setitem(sys.modules, "ray", Elsewhere(leave))
+        monkeypatch.setitem(sys.modules, "ray", Elsewhere(leave, lost))
         monkeypatch.setattr(ray_start, "start", lambda *_: None)
         words = [str(place) for place in places]
         words += ["--output", str(tmp_path / "out"), "--model", "own/mnist_cnn.keras"]
@@ -128,12 +133,16 @@ def test_limits_of_the_environment_reach_the_workers_and_bind_what_was_begun(
     assert "max_pixels 100, now 50000000" in capsys.readouterr().err
 
 
-def test_a_result_that_was_damaged_is_named(
+def test_a_shard_that_was_lost_is_told_and_read_by_the_next_start(
     job: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """And a result that was damaged meanwhile is named."""
+    assert job(PICTURES / "eight.png", lost=0) == 1
+    assert "lacks the results of 1 shards" in capsys.readouterr().err
     assert job(PICTURES / "eight.png") == 0
     (part,) = (tmp_path / "out").glob("part-*")
     part.write_bytes(part.read_bytes()[:-9])
+    capsys.readouterr()
     assert job(PICTURES / "eight.png") == 1
-    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    (line,) = capsys.readouterr().err.splitlines()
     assert "part-000000.parquet is not a whole result: delete it" in line

@@ -57,7 +57,7 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
     add("--name-column", help="that holds their names or numbers, which the rows then have too")
     add("--shard", type=_count, default=2_000, help="pictures that are written as one file")
     add("--workers", type=_count, default=config.CORES, help="cores to use")
-    add("--attempts", type=_count, default=4, help="at a shard")
+    add("--attempts", type=_count, default=4, help="at a shard that cannot be read or written")
     add("--address", help="of a running Ray cluster, such as auto (default: this machine alone)")
     return parser
 
@@ -96,8 +96,8 @@ def _work(args: Namespace) -> int:
     lost = len(made.shards) - len(there) - len(faults)
     if lost > 0:
         faults.append(
-            f"{lost:,} shards have no result in {args.output}: their workers ended before them at "
-            "every attempt, or wrote to a disk of their own"
+            f"{args.output} lacks the results of {lost:,} shards: their workers ended at every "
+            "attempt, or wrote to a disk of their own"
         )
     elif not faults:
         _tidy(filesystem, output)

@@ -4,6 +4,7 @@ import logging
 import os
 import warnings
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -15,7 +16,8 @@ NOT_SENT = [".git", ".venv", "data", "docs", "exports", "models", "results", "te
 def start(address: str | None, workers: int) -> None:
     """Join the cluster at an address, or start Ray here with so many cores.
 
-    The workers then find this folder's modules and the project's.
+    The workers then find this folder's modules and the project's. Raises ReaderError if no cluster
+    answers.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # faults are told by ours
@@ -23,6 +25,7 @@ def start(address: str | None, workers: int) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))  # of processes started here
     import ray
 
+    import config
     import quiet
 
     # Of `max_task_retries`, for which Ray 2.60 has no other parameter.
@@ -34,7 +37,14 @@ def start(address: str | None, workers: int) -> None:
             "excludes": NOT_SENT,
             "env_vars": {"PYTHONPATH": f".{os.pathsep}deploy/{folder}"},
         }
-        ray.init(address=address, runtime_env=runtime, log_to_driver=False, logging_level="ERROR")
+        quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            ray.init(address=address, runtime_env=runtime, **quietly)
+        except ConnectionError:
+            raise config.ReaderError(
+                f"no Ray cluster answers at {address}: check the address, and that RAY_AUTH_MODE "
+                "and RAY_AUTH_TOKEN are those of the cluster"
+            ) from None
     else:
         with quiet.notices_aside():  # that it has been told to be quiet
             ray.init(
