@@ -3,47 +3,27 @@
 import gzip
 import io
 import struct
-import sys
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from api_server import EIGHT, PICTURES
-from conftest import ROOT
 
 import config
 
-sys.path[:0] = [str(ROOT / "deploy" / "ray_cluster"), str(ROOT / "benchmarks")]
 pa = pytest.importorskip("pyarrow", reason="the batch job's parts need PyArrow")
+from ray_job import COLUMNS, FEW, records, rows_of, scorer, zipped  # noqa: E402
+
+MOST = config.Settings.max_bytes
 import batch_pictures  # noqa: E402
 import fsspec  # noqa: E402
 import pictures  # noqa: E402
 import plan  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
-import scoring  # noqa: E402
 import storage  # noqa: E402
 import tfrecords  # noqa: E402
-from pictures import FILES, PARQUET, TFRECORD, ZIP, Columns, Part  # noqa: E402
-
-COLUMNS = Columns(name="name")
-FEW = {f"{word}.png": (PICTURES / f"{word}.png").read_bytes() for word in ("two", "five", "eight")}
-
-
-def records(contents: dict[str, bytes]) -> bytes:
-    return b"".join(
-        batch_pictures.record(batch_pictures.example({"name": name.encode(), "image": content}))
-        for name, content in contents.items()
-    )
-
-
-def zipped(contents: dict[str, bytes]) -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in contents.items():
-            archive.writestr(name, content)
-    return file.getvalue()
+from pictures import FILES, PARQUET, TFRECORD, ZIP, Columns  # noqa: E402
 
 
 @pytest.fixture
@@ -61,17 +41,6 @@ def folder(tmp_path: Path) -> Path:
     (made / "e.tfrecord").write_bytes(records(FEW))
     (made / "f.tfrecord.gz").write_bytes(gzip.compress(records(FEW)))
     return made
-
-
-def scorer(output: Path | str, **given: Any) -> scoring.Scorer:
-    settings: dict[str, Any] = {"method": "enhanced", "columns": COLUMNS}
-    settings |= {"attempts": 3, "pause": 0.0} | given
-    return scoring.Scorer(model=config.MODEL_PATH, output=str(output), **settings)
-
-
-def rows_of(output: Path) -> list[dict[str, Any]]:
-    parts = sorted(output.glob("part-*.parquet"))
-    return [row for part in parts for row in pq.read_table(part).to_pylist()]
 
 
 def test_everything_is_found_and_read_once(folder: Path, tmp_path: Path) -> None:
@@ -114,42 +83,15 @@ def test_a_picture_that_cannot_be_read_is_a_row(tmp_path: Path) -> None:
         assert row["digit"] is row["probabilities"] is row["is_digit"] is row["confidence"] is None
 
 
-def test_what_is_too_large_is_a_row_and_never_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pictures, "LARGEST", len(EIGHT))
+def test_what_is_too_large_is_a_row_and_never_in_memory(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(zipped({"a": EIGHT, "b": EIGHT + b"0"}))
     (tmp_path / "b.png").write_bytes(EIGHT + b"0")
     found = [
         picture
         for shard in plan.plan([str(tmp_path)], 10).shards
-        for picture in pictures.read(shard.part, COLUMNS)
+        for picture in pictures.read(shard.part, COLUMNS, len(EIGHT))
     ]
     assert [bool(picture.fault) for picture in found] == [False, True, True]
-    with pytest.raises(tfrecords.RecordError, match="at most 10"):
-        list(tfrecords.records(io.BytesIO(records({"a": EIGHT})), 10))
-
-
-@pytest.mark.parametrize("at", [3, 9, 30, -2])
-def test_a_damaged_tfrecord_keeps_the_records_before(tmp_path: Path, at: int) -> None:
-    whole = records({"a": EIGHT})
-    damaged = bytearray(records({"b": EIGHT}))
-    damaged[at] ^= 1
-    (tmp_path / "a.tfrecord").write_bytes(whole + damaged)
-    found = list(pictures.read(Part(str(tmp_path), TFRECORD, (f"{tmp_path}/a.tfrecord",)), COLUMNS))
-    assert found[0].content == EIGHT
-    assert len(found) == 2
-    assert "damaged" in found[1].fault
-
-
-def test_a_record_that_is_no_example_is_a_row(tmp_path: Path) -> None:
-    other = batch_pictures.example({"label": b"8"})
-    content = batch_pictures.record(b"\xff\xff") + batch_pictures.record(other)
-    (tmp_path / "a.tfrecord").write_bytes(content + records({"a": EIGHT}))
-    found = list(pictures.read(Part(str(tmp_path), TFRECORD, (f"{tmp_path}/a.tfrecord",)), COLUMNS))
-    assert "no tf.train.Example" in found[0].fault
-    assert "those of bytes are label" in found[1].fault
-    assert found[2].content == EIGHT
 
 
 def test_parquet_is_cut_between_row_groups_and_read_from_its_own(tmp_path: Path) -> None:
@@ -159,7 +101,9 @@ def test_parquet_is_cut_between_row_groups_and_read_from_its_own(tmp_path: Path)
     shards = plan.plan([str(tmp_path / "a.parquet")], 6).shards
     assert [(s.part.first, s.part.count) for s in shards] == [(0, 8), (8, 8), (16, 8), (24, 1)]
     found = [
-        picture for shard in shards for picture in pictures.read(shard.part, Columns(name="number"))
+        picture
+        for shard in shards
+        for picture in pictures.read(shard.part, Columns(name="number"), MOST)
     ]
     assert [picture.content for picture in found] == contents
     assert [picture.index for picture in found] == list(range(25))
@@ -172,7 +116,7 @@ def test_pictures_are_found_in_a_structure_and_a_column_that_is_not_there_is_sai
     rows = [{"bytes": EIGHT, "path": "a.png"}, {"bytes": None, "path": "b.png"}]
     pq.write_table(pa.table({"image": rows, "label": [8, 2]}), tmp_path / "a.parquet")
     (shard,) = plan.plan([str(tmp_path)], 10).shards
-    first, second = pictures.read(shard.part, Columns())
+    first, second = pictures.read(shard.part, Columns(), MOST)
     assert first.content == EIGHT
     assert "holds no picture" in second.fault
     told = scorer(tmp_path / "out", columns=Columns(image="photo")).score(shard)
@@ -255,14 +199,10 @@ def test_a_result_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.Monk
         ("nowhere", "does not exist"),
         ("empty", "there are no pictures"),
         ("nothing://x", "cannot be reached"),
-        ("bad.zip", "not a whole zip file"),
-        ("bad.parquet", "not a whole Parquet file"),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path: Path, place: str, said: str) -> None:
     (tmp_path / "empty").mkdir()
-    for name in ("bad.zip", "bad.parquet"):
-        (tmp_path / name).write_bytes(b"words")
     given = place if "://" in place else str(tmp_path / place)
     with pytest.raises(storage.StorageError, match=said):
         plan.plan([given], 10)
@@ -297,19 +237,6 @@ def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(EIGHT)
     (tmp_path / "b.png").write_bytes(EIGHT)
     assert plan.plan([str(tmp_path), str(tmp_path / "a.png")], 10).pictures == 2
-
-
-def test_a_damaged_entry_of_a_zip_is_a_row(tmp_path: Path) -> None:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("a.png", bytes(5_000) + EIGHT)
-        archive.writestr("b.png", EIGHT)
-    content = bytearray(file.getvalue())
-    content[45:60] = b"\xff" * 15
-    (tmp_path / "a.zip").write_bytes(content)
-    (shard,) = plan.plan([str(tmp_path)], 10).shards
-    told = scorer(tmp_path / "out").score(shard)
-    assert (told["rows"], told["errors"], told["fault"]) == (2, 1, "")
 
 
 def test_what_a_killed_run_was_writing_is_known_from_a_persons_files(tmp_path: Path) -> None:

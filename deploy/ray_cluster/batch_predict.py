@@ -23,16 +23,17 @@ for folder in (ROOT, Path(__file__).resolve().parent):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
+import model_copy  # noqa: E402
 import plan  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 import ray_start  # noqa: E402
 from pictures import Columns  # noqa: E402
+from scoring import ERRORS, Options  # noqa: E402
 from storage import absolute, files_below, is_aside, located, write_whole  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 import cli  # noqa: E402
 import config  # noqa: E402
-import model_files  # noqa: E402
 
 NAME = "batch_predict"
 PLAIN_LINES = 10.0  # seconds between lines where there is no terminal
@@ -56,7 +57,7 @@ def _build_parser(settings: config.Settings) -> cli.Parser:
     add("--name-column", help="that holds their names or numbers, which the rows then have too")
     add("--shard", type=_count, default=2_000, help="pictures that are written as one file")
     add("--workers", type=_count, default=config.CORES, help="cores to use")
-    add("--attempts", type=_count, default=4, help="at a shard whose place does not answer")
+    add("--attempts", type=_count, default=4, help="at a shard that cannot be read or written")
     add("--address", help="of a running Ray cluster, such as auto (default: this machine alone)")
     return parser
 
@@ -70,9 +71,18 @@ def _work(args: Namespace) -> int:
     plan.refuse_inside(args.pictures, args.output)
     made = plan.plan(args.pictures, args.shard)
     filesystem, output = located(args.output)
-    version = str(model_files.read_card(args.model)["sha256"])[:12]
+    model, limits = model_copy.read(args.model), config.settings()
     columns = Columns(args.column, args.name_column)
-    settings = {"model": version, "preprocessing": args.preprocessing, "shard": args.shard}
+    settings = {
+        "model": model.version,
+        "preprocessing": args.preprocessing,
+        "shard": args.shard,
+        "max_bytes": limits.max_bytes,
+        "max_pixels": limits.max_pixels,
+    }
+    options = Options(
+        args.preprocessing, columns, limits.max_bytes, limits.max_pixels, args.attempts
+    )
     plan.claim(filesystem, output, made, settings, columns)
     there = plan.done(filesystem, output)
     waiting = [shard for shard in made.shards if shard.number not in there]
@@ -80,11 +90,15 @@ def _work(args: Namespace) -> int:
         print(f"{made.left_out:,} files in the folders are no pictures and are left out")
     if there:
         print(f"{len(there):,} of {len(made.shards):,} shards are done: going on", flush=True)
-    faults = _scored(args, waiting, columns) if waiting else []
+    worker = {"model": model, "options": options, "output": args.output}
+    faults = _scored(args, waiting, worker) if waiting else []
     there = plan.done(filesystem, output)
-    lost = len([shard for shard in made.shards if shard.number not in there]) - len(faults)
+    lost = len(made.shards) - len(there) - len(faults)
     if lost > 0:
-        faults.append(f"the workers of {lost:,} shards ended before them, at every attempt")
+        faults.append(
+            f"{args.output} lacks the results of {lost:,} shards: their workers ended at every "
+            "attempt, or wrote to a disk of their own"
+        )
     elif not faults:
         _tidy(filesystem, output)
     summary = _summary(filesystem, output, made, settings)
@@ -104,8 +118,11 @@ def _work(args: Namespace) -> int:
     return 0
 
 
-def _scored(args: Namespace, waiting: list[plan.Shard], columns: Columns) -> list[str]:
-    """Score shards by Ray Data's pool of workers, showing progress; return what went wrong."""
+def _scored(args: Namespace, waiting: list[plan.Shard], worker: dict[str, Any]) -> list[str]:
+    """Score shards by Ray Data's pool of workers, showing progress; return what went wrong.
+
+    worker: what each is made with. Nothing in it is a path of this machine but `--output`.
+    """
     ray_start.start(args.address, args.workers)
     import ray
     from pool import ScorerActor
@@ -117,14 +134,8 @@ def _scored(args: Namespace, waiting: list[plan.Shard], columns: Columns) -> lis
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(args.workers, len(given))),
         num_cpus=1,
-        fn_constructor_kwargs={
-            "model": args.model.resolve(),
-            "method": args.preprocessing,
-            "columns": columns,
-            "output": args.output,
-            "attempts": args.attempts,
-            "pause": 1.0,
-        },
+        fn_constructor_kwargs=worker,
+        max_task_retries=args.attempts - 1,  # by default a shard that ends its worker never ends
     )
     try:
         return list(_watched(scored.iter_rows(), waiting))
@@ -174,15 +185,19 @@ def _summary(
     filesystem: Any, output: str, made: plan.Plan, settings: dict[str, Any]
 ) -> dict[str, Any]:
     """Count what lies in the output, by the files' own numbers."""
-    from scoring import ERRORS
-
     rows = errors = 0
     there = plan.done(filesystem, output)
     for number in there:
-        with filesystem.open_input_file(plan.result_path(output, number)) as file:
-            metadata = pq.read_metadata(file)
+        path = plan.result_path(output, number)
+        try:
+            with filesystem.open_input_file(path) as file:
+                metadata = pq.read_metadata(file)
             rows += metadata.num_rows
             errors += int(metadata.metadata[ERRORS])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise config.ReaderError(
+                f"{path} is not a whole result: delete it and start again with the same words"
+            ) from None
     counts = {"rows": rows, "errors": errors, "done": len(there), "shards": len(made.shards)}
     return settings | counts | {"pictures": made.pictures}
 

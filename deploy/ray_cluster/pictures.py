@@ -2,10 +2,8 @@
 
 import gzip
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,23 +12,14 @@ import pyarrow.parquet as pq
 import tfrecords
 from pyarrow import fs
 from storage import StorageError, located
-
-import config
+from watched_file import DamagedFile, Watched, decoding
 
 FILES, ZIP, PARQUET, TFRECORD = "files", "zip", "parquet", "tfrecord"
 SUFFIXES = {".zip": ZIP, ".parquet": PARQUET, ".tfrecord": TFRECORD, ".tfrecords": TFRECORD}
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 GZIP = ".gz"
-LARGEST = config.Settings.max_bytes  # of one picture
-# What a damaged or encrypted entry of a zip file makes zipfile raise.
-UNPACKING = (
-    zipfile.BadZipFile,
-    RuntimeError,
-    NotImplementedError,
-    EOFError,
-    ValueError,
-    zlib.error,
-)
+# What would be so again: it is told in a row, and all else is read.
+UNREADABLE = (DamagedFile, FileNotFoundError, PermissionError)
 ROWS = 256  # of a Parquet file that are in memory at a time
 LEFT_OVER = ("thumbs.db", "desktop.ini", "__macosx")  # what systems leave beside pictures
 # Where a picture is looked for if no column or feature is named.
@@ -85,40 +74,47 @@ def is_wanted(path: str) -> bool:
     return bool(parts) and not any(part.startswith(".") or part in LEFT_OVER for part in parts)
 
 
-def read(part: Part, columns: Columns) -> Iterator[Picture]:
-    """Yield the pictures of a part in order.
+def read(part: Part, columns: Columns, max_bytes: int) -> Iterator[Picture]:
+    """Yield the pictures of a part in order. max_bytes: that one picture may have.
 
-    One that cannot be had is yielded with its fault; raises StorageError if the whole file cannot
-    be read, and OSError if its place does not answer.
+    One that cannot be had is yielded with its fault, and so is a file that is damaged. Raises
+    StorageError if columns are missing or the place is not there, OSError if it does not answer.
     """
-    filesystem, _ = located(part.place)
+    filesystem, root = located(part.place)
+    if filesystem.get_file_info(root).type == fs.FileType.NotFound:
+        raise StorageError(
+            f"{part.place} is not on this node: give an address, or a folder that all nodes share"
+        )
     if part.kind == FILES:
-        yield from _files(filesystem, part)
-    elif part.kind == ZIP:
-        yield from _zip(filesystem, part)
-    elif part.kind == PARQUET:
-        yield from _parquet(filesystem, part, columns)
-    else:
-        yield from _tfrecord(filesystem, part, columns)
+        yield from _files(filesystem, part, max_bytes)
+        return
+    reader = {ZIP: _zip, PARQUET: _parquet, TFRECORD: _tfrecord}[part.kind]
+    try:
+        yield from reader(filesystem, part, columns, max_bytes)
+    except UNREADABLE as fault:
+        yield Picture(part.paths[0], part.first, "", fault=f"the file cannot be read: {fault}")
 
 
-def _files(filesystem: fs.FileSystem, part: Part) -> Iterator[Picture]:
+def _files(filesystem: fs.FileSystem, part: Part, max_bytes: int) -> Iterator[Picture]:
     for path in part.paths:
         name = PurePosixPath(path).name
         try:
             with filesystem.open_input_stream(path, compression=None) as file:
-                content = file.read(LARGEST + 1)
-        except (FileNotFoundError, PermissionError) as fault:  # it would be so again
+                content = file.read(max_bytes + 1)
+        except UNREADABLE as fault:
             yield Picture(path, 0, name, fault=f"the file cannot be read: {fault}")
             continue
-        yield _picture(path, 0, name, content)
+        yield _picture(path, 0, name, content, max_bytes)
 
 
-def _picture(source: str, index: int, name: str, content: bytes) -> Picture:
-    if len(content) > LARGEST:
-        fault = f"the picture has more than {LARGEST:,} bytes, which is the most that is accepted"
-        return Picture(source, index, name, fault=fault)
+def _picture(source: str, index: int, name: str, content: bytes, max_bytes: int) -> Picture:
+    if len(content) > max_bytes:
+        return Picture(source, index, name, fault=_too_large(max_bytes))
     return Picture(source, index, name, content)
+
+
+def _too_large(max_bytes: int) -> str:
+    return f"the picture has more than {max_bytes:,} bytes, which is the most that is accepted"
 
 
 def members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -128,46 +124,50 @@ def members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     ]
 
 
-def _zip(filesystem: fs.FileSystem, part: Part) -> Iterator[Picture]:
+def _zip(
+    filesystem: fs.FileSystem, part: Part, columns: Columns, max_bytes: int
+) -> Iterator[Picture]:
     (path,) = part.paths
-    with filesystem.open_input_file(path) as file, opened_zip(file, path) as archive:
+    with filesystem.open_input_file(path) as opened:
+        file = Watched(opened)
+        archive = opened_zip(file, path)
         wanted = members(archive)[part.first :][: part.count]
         for index, entry in enumerate(wanted, part.first):
             try:
-                content = _unpacked(archive, entry)
-            except UNPACKING as fault:
-                yield Picture(path, index, entry.filename, fault=f"in the zip file: {fault}")
+                with decoding(file, "the entry of the zip file is damaged"):
+                    content = _unpacked(archive, entry, max_bytes)
+            except DamagedFile as fault:
+                yield Picture(path, index, entry.filename, fault=str(fault))
                 continue
-            yield _picture(path, index, entry.filename, content)
+            yield _picture(path, index, entry.filename, content, max_bytes)
 
 
-def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+def _unpacked(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, max_bytes: int) -> bytes:
     """Return an entry's content, but little more than one picture may have."""
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise NotImplementedError("the entry is packed by a means that is not read: use deflate")
+        raise DamagedFile("the entry is packed by a means that is not read: use deflate")
     with archive.open(entry) as member:
-        return member.read(LARGEST + 1)
+        return member.read(max_bytes + 1)
 
 
-def opened_zip(file: Any, path: str) -> zipfile.ZipFile:
-    """Open a zip file. Raises StorageError for what is none."""
-    try:
+def opened_zip(file: Watched, path: str) -> zipfile.ZipFile:
+    """Open a zip file. Raises DamagedFile for what is none."""
+    with decoding(file, f"{path} is not a whole zip file"):
         return zipfile.ZipFile(file)
-    except (zipfile.BadZipFile, ValueError):
-        raise StorageError(f"{path} is not a whole zip file") from None
 
 
-def opened_parquet(file: Any, path: str) -> pq.ParquetFile:
-    """Open a Parquet file. Raises StorageError for what is none."""
-    try:
+def opened_parquet(file: Watched, path: str) -> pq.ParquetFile:
+    """Open a Parquet file. Raises DamagedFile for what is none."""
+    with decoding(file, f"{path} is not a whole Parquet file"):
         return pq.ParquetFile(file)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as fault:
-        raise StorageError(f"{path} is not a whole Parquet file: {fault}") from None
 
 
-def _parquet(filesystem: fs.FileSystem, part: Part, columns: Columns) -> Iterator[Picture]:
+def _parquet(
+    filesystem: fs.FileSystem, part: Part, columns: Columns, max_bytes: int
+) -> Iterator[Picture]:
     (path,) = part.paths
-    with filesystem.open_input_file(path) as file:
+    with filesystem.open_input_file(path) as opened:
+        file = Watched(opened)
         table = opened_parquet(file, path)
         image = columns.image or image_column(table.schema_arrow, path)
         for wanted in filter(None, (image, columns.name)):
@@ -177,37 +177,54 @@ def _parquet(filesystem: fs.FileSystem, part: Part, columns: Columns) -> Iterato
         if not _holds_bytes(table.schema_arrow.field(image).type):
             kind = table.schema_arrow.field(image).type
             raise StorageError(f"{path} holds {kind} in the column {image!r}: expected bytes")
-        names = [image, *([columns.name] if columns.name else [])]
-        groups, before = _groups(table, part)
-        batches = table.iter_batches(ROWS, row_groups=groups, columns=names)
-        rows = ((row, batch) for batch in batches for row in range(batch.num_rows))
-        chosen = islice(rows, part.first - before, None)
-        for index, (row, batch) in enumerate(islice(chosen, part.count), part.first):
-            value = batch.column(image)[row].as_py()
-            content = value.get("bytes") if isinstance(value, dict) else value
-            name = _text(batch.column(columns.name)[row].as_py()) if columns.name else ""
-            if content is None:
-                yield Picture(path, index, name, fault="the row holds no picture")
-            else:
-                yield _picture(path, index, name, content)
+        chosen = Columns(image, columns.name)
+        for group, first, rows in _groups(table, part):
+            index = first
+            try:
+                for batch in _batches(file, table, group, chosen):
+                    for row in range(batch.num_rows):
+                        yield _of_row(path, index, row, batch, chosen, max_bytes)
+                        index += 1
+            except DamagedFile as fault:
+                lost = f"row {index} and the rest of {rows} rows cannot be read: {fault}"
+                yield Picture(path, index, "", fault=lost)
+
+
+def _batches(
+    file: Watched, table: pq.ParquetFile, group: int, columns: Columns
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of one row group. Raises DamagedFile."""
+    names = [name for name in (columns.image, columns.name) if name]
+    with decoding(file, "the row group is damaged"):
+        yield from table.iter_batches(ROWS, row_groups=[group], columns=names)
+
+
+def _of_row(
+    path: str, index: int, row: int, batch: pa.RecordBatch, columns: Columns, max_bytes: int
+) -> Picture:
+    try:
+        value = batch.column(columns.image)[row].as_py()
+        name = _text(batch.column(columns.name)[row].as_py()) if columns.name else ""
+    except (ValueError, OverflowError) as fault:  # text that is no UTF-8, a date out of range
+        return Picture(path, index, "", fault=f"the row cannot be read: {fault}")
+    content = value.get("bytes") if isinstance(value, dict) else value
+    if content is None:
+        return Picture(path, index, name, fault="the row holds no picture")
+    return _picture(path, index, name, content, max_bytes)
 
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _groups(table: pq.ParquetFile, part: Part) -> tuple[list[int], int]:
-    """Return the row groups that hold a part's rows, and how many rows come before them."""
-    groups, before, start = [], 0, 0
-    end = None if part.count is None else part.first + part.count
+def _groups(table: pq.ParquetFile, part: Part) -> Iterator[tuple[int, int, int]]:
+    """Yield the row groups of a part: number, first row, rows. It is cut between them."""
+    end, start = part.first + (part.count or 0), 0
     for number in range(table.num_row_groups):
         rows = table.metadata.row_group(number).num_rows
-        if start + rows <= part.first:
-            before = start + rows
-        elif end is None or start < end:
-            groups.append(number)
+        if start >= part.first and (part.count is None or start < end) and rows:
+            yield number, start, rows
         start += rows
-    return groups, before
 
 
 def image_column(schema: pa.Schema, path: str) -> str:
@@ -229,23 +246,28 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _tfrecord(filesystem: fs.FileSystem, part: Part, columns: Columns) -> Iterator[Picture]:
+def _tfrecord(
+    filesystem: fs.FileSystem, part: Part, columns: Columns, max_bytes: int
+) -> Iterator[Picture]:
     (path,) = part.paths
-    with filesystem.open_input_stream(path, compression=None) as stream:
+    with filesystem.open_input_stream(path, compression=None) as opened:
+        file = Watched(opened)
         packed = path.lower().endswith(GZIP)
-        file: Any = gzip.GzipFile(fileobj=stream) if packed else stream
+        stream: Any = gzip.GzipFile(fileobj=file) if packed else file
         index = 0
         try:
-            for record in tfrecords.records(file, LARGEST):
-                yield _of_record(path, index, record, columns)
-                index += 1
-        except (tfrecords.RecordError, EOFError, gzip.BadGzipFile, zlib.error) as fault:
-            # Where the next record begins is not known, so this is the last row.
-            lost = f"the file is damaged, what follows cannot be read: {fault}"
-            yield Picture(path, index, "", fault=lost)
+            with decoding(file, "the file is damaged, what follows cannot be read"):
+                for record, fault in tfrecords.records(stream, max_bytes):
+                    if fault:
+                        yield Picture(path, index, "", fault=fault)
+                    else:
+                        yield _of_record(path, index, record, columns, max_bytes)
+                    index += 1
+        except DamagedFile as fault:  # where the next record begins is not known
+            yield Picture(path, index, "", fault=str(fault))
 
 
-def _of_record(path: str, index: int, record: bytes, columns: Columns) -> Picture:
+def _of_record(path: str, index: int, record: bytes, columns: Columns, max_bytes: int) -> Picture:
     try:
         features = tfrecords.bytes_features(record)
     except tfrecords.RecordError as error:
@@ -256,4 +278,4 @@ def _of_record(path: str, index: int, record: bytes, columns: Columns) -> Pictur
         known = ", ".join(sorted(features)) or "none"
         fault = f"no feature holds the picture: those of bytes are {known}; see --column"
         return Picture(path, index, name, fault=fault)
-    return _picture(path, index, name, features[image])
+    return _picture(path, index, name, features[image], max_bytes)

@@ -14,9 +14,10 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import pictures
-from pictures import FILES, PARQUET, PICTURES, ZIP, Columns, Part
+from pictures import FILES, PARQUET, PICTURES, UNREADABLE, ZIP, Columns, Part
 from pyarrow import fs
-from storage import StorageError, files_below, is_aside, located, write_whole
+from storage import StorageError, absolute, files_below, is_aside, located, write_whole
+from watched_file import Watched
 
 MANIFEST, SUMMARY = "_manifest.json", "_summary.json"
 RESULT = re.compile(r"part-(\d{6})\.parquet")
@@ -50,7 +51,7 @@ class Shard:
 
 @dataclass(frozen=True)
 class Plan:
-    """All shards of some inputs, and a digest of the listing that they follow from."""
+    """All shards of some inputs, and a digest of both the listing and the shards."""
 
     shards: list[Shard]
     digest: str
@@ -70,7 +71,7 @@ def listed(places: Sequence[str]) -> tuple[list[Listed], int]:
     """
     found: dict[tuple[str, str], Listed] = {}
     left_out = 0
-    for place in places:
+    for place in map(absolute, places):
         filesystem, path = located(place)
         info = filesystem.get_file_info(path)
         if info.type == fs.FileType.NotFound:
@@ -104,7 +105,8 @@ def plan(places: Sequence[str], size: int) -> Plan:
     """Cut inputs into shards of about `size` pictures.
 
     A zip file is cut by its entries, a Parquet file between its row groups, a TFRecord file, which
-    can only be read from its front, not at all. Raises StorageError.
+    can only be read from its front, not at all; nor is a file that is damaged, which a row is to
+    say. Raises StorageError.
     """
     files, left_out = listed(places)
     parts: list[Part] = []
@@ -119,8 +121,9 @@ def plan(places: Sequence[str], size: int) -> Plan:
             parts += _of_container(file, size)
     if loose:
         parts.append(_of_files(loose))
-    said = "\n".join(f"{file.path}\t{file.size}\t{file.modified}" for file in files)
-    digest = hashlib.sha256(said.encode()).hexdigest()
+    lines = [f"{file.path}\t{file.size}\t{file.modified}" for file in files]
+    lines += [f"{part.kind}\t{part.paths}\t{part.first}\t{part.count}" for part in parts]
+    digest = hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
     return Plan([Shard(number, part) for number, part in enumerate(parts)], digest, left_out)
 
 
@@ -129,24 +132,34 @@ def _of_files(files: list[Listed]) -> Part:
 
 
 def _of_container(file: Listed, size: int) -> list[Part]:
-    filesystem, _ = located(file.place)
     one = (file.path,)
-    if file.kind == ZIP:
-        with filesystem.open_input_file(file.path) as opened:
-            count = len(pictures.members(pictures.opened_zip(opened, file.path)))
-        starts = range(0, count, size)
-        return [Part(file.place, ZIP, one, first, min(size, count - first)) for first in starts]
-    if file.kind == PARQUET:
-        with filesystem.open_input_file(file.path) as opened:
-            table = pictures.opened_parquet(opened, file.path).metadata
-            rows = [table.row_group(number).num_rows for number in range(table.num_row_groups)]
-        cuts, first = [0], 0
-        for count in rows:
-            first += count
-            if first - cuts[-1] >= size or first == sum(rows):
-                cuts.append(first)
-        return [Part(file.place, PARQUET, one, a, b - a) for a, b in pairwise(cuts) if b > a]
-    return [Part(file.place, file.kind, one)]
+    try:
+        cuts = _cuts(file, size)
+    except UNREADABLE:  # a row will say so
+        cuts = None
+    if cuts is None:
+        return [Part(file.place, file.kind, one)]
+    return [Part(file.place, file.kind, one, a, b - a) for a, b in pairwise(cuts) if b > a]
+
+
+def _cuts(file: Listed, size: int) -> list[int] | None:
+    """Return the numbers of the pictures between which a file is cut, None if it cannot be."""
+    if file.kind not in (ZIP, PARQUET):
+        return None
+    filesystem, _ = located(file.place)
+    with filesystem.open_input_file(file.path) as opened:
+        watched = Watched(opened)
+        if file.kind == ZIP:
+            count = len(pictures.members(pictures.opened_zip(watched, file.path)))
+            return [*range(0, count, size), count]
+        table = pictures.opened_parquet(watched, file.path).metadata
+        rows = [table.row_group(number).num_rows for number in range(table.num_row_groups)]
+    cuts, first = [0], 0
+    for count in rows:
+        first += count
+        if first - cuts[-1] >= size or first == sum(rows):
+            cuts.append(first)
+    return cuts
 
 
 def result_path(output: str, number: int) -> str:
@@ -192,8 +205,7 @@ def claim(
             )
         write_whole(filesystem, path, json.dumps(wanted, indent=1).encode())
         return
-    with filesystem.open_input_stream(path) as file:
-        known = json.loads(file.read())
+    known = _manifest(filesystem, path)
     other = [name for name in wanted if known.get(name) != wanted[name]]
     if other:
         said = ", ".join(f"{name} {known.get(name)!r}, now {wanted[name]!r}" for name in other)
@@ -201,3 +213,15 @@ def claim(
             f"{output} was begun with other {'inputs' if 'inputs' in other else 'settings'} "
             f"({said}): give them again to go on, or another folder to begin anew"
         )
+
+
+def _manifest(filesystem: fs.FileSystem, path: str) -> dict[str, Any]:
+    with filesystem.open_input_stream(path) as file:
+        content = file.read()
+    try:
+        manifest = json.loads(content)
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise StorageError(f"{path} is not a manifest of this program: give an empty folder")
+    return manifest

@@ -2,19 +2,22 @@
 
 import logging
 import os
+import warnings
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 STORE = 256 * 1024 * 1024  # bytes: only counts and paths lie in Ray's shared memory
 # What a cluster's nodes get of the project, besides the packages that are installed on them.
-NOT_SENT = [".git", ".venv", "data", "docs", "exports", "models/checkpoints", "results", "tests"]
+NOT_SENT = [".git", ".venv", "data", "docs", "exports", "models", "results", "tests"]
 
 
 def start(address: str | None, workers: int) -> None:
     """Join the cluster at an address, or start Ray here with so many cores.
 
-    The workers then find this folder's modules and the project's.
+    The workers then find this folder's modules and the project's. Raises ReaderError if no cluster
+    answers.
     """
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # faults are told by ours
@@ -22,8 +25,11 @@ def start(address: str | None, workers: int) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))  # of processes started here
     import ray
 
+    import config
     import quiet
 
+    # Of `max_task_retries`, for which Ray 2.60 has no other parameter.
+    warnings.filterwarnings("ignore", message="`ray_remote_args` is deprecated")
     if address:
         folder = Path(HERE.name)
         runtime = {
@@ -31,7 +37,14 @@ def start(address: str | None, workers: int) -> None:
             "excludes": NOT_SENT,
             "env_vars": {"PYTHONPATH": f".{os.pathsep}deploy/{folder}"},
         }
-        ray.init(address=address, runtime_env=runtime, log_to_driver=False, logging_level="ERROR")
+        quietly: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        try:
+            ray.init(address=address, runtime_env=runtime, **quietly)
+        except ConnectionError:
+            raise config.ReaderError(
+                f"no Ray cluster answers at {address}: check the address, and that RAY_AUTH_MODE "
+                "and RAY_AUTH_TOKEN are those of the cluster"
+            ) from None
     else:
         with quiet.notices_aside():  # that it has been told to be quiet
             ray.init(
@@ -45,4 +58,4 @@ def start(address: str | None, workers: int) -> None:
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     context.max_errored_blocks = -1  # a shard that ends its workers does not end the others
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # lost shards are told by ours

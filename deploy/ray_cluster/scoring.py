@@ -2,8 +2,8 @@
 
 import io
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,15 @@ import pictures
 import plan
 import pyarrow as pa
 import pyarrow.parquet as pq
+from isolated import Isolated, Prepared
+from model_copy import ModelCopy
 from pictures import Columns, Picture
 from storage import StorageError, located, write_whole
 
 import config
-import utils
-from classifier import Classifier
 
-TOGETHER = 256  # pictures whose rows are made at a time
+TOGETHER = 256  # pictures whose rows are made at a time, or fewer
+TOGETHER_BYTES = 2**25  # of large ones: as many as have these
 ERRORS = b"errors"  # in a result's metadata: how many of its rows have one
 SCHEMA = pa.schema(
     [
@@ -36,24 +37,47 @@ SCHEMA = pa.schema(
 )
 
 
+Prepare = Callable[[list[bytes]], list[Prepared]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How shards are read and scored: `max_bytes` and `max_pixels` of one picture.
+
+    attempts: at a shard whose place does not answer; pause: seconds before the second, doubled for
+    each further one.
+    """
+
+    method: str
+    columns: Columns
+    max_bytes: int
+    max_pixels: int
+    attempts: int = 4
+    pause: float = 1.0
+
+
 class Scorer:
     """Scores shards with one loaded model. A worker of Ray Data's pool holds one."""
 
     def __init__(
-        self, model: Path, method: str, columns: Columns, output: str, attempts: int, pause: float
+        self,
+        model: ModelCopy,
+        options: Options,
+        output: str,
+        prepare: Prepare | None = None,
     ) -> None:
-        """Load the model. pause: seconds before a second attempt, doubled for each further one."""
-        self.classifier = Classifier.load(model)
-        self.method, self.columns = method, columns
+        """Load the model. prepare: what decodes pictures, by default a process of its own."""
+        self.classifier = model.load()
+        self.options = options
         self.filesystem, self.output = located(output)
-        self.attempts, self.pause = attempts, pause
+        self.prepare = prepare or Isolated(options.method, options.max_pixels).prepare
 
     def score(self, shard: plan.Shard) -> dict[str, Any]:
         """Score a shard and write its result; return its number, rows, errors, and its fault.
 
         What does not answer is asked again; a shard that fails for good has a fault.
         """
-        for attempt in range(self.attempts):
+        for attempt in range(self.options.attempts):
             try:
                 rows, errors = self._written(shard)
                 return {"shard": shard.number, "rows": rows, "errors": errors, "fault": ""}
@@ -62,8 +86,8 @@ class Scorer:
                 break
             except (OSError, pa.ArrowException) as fault:
                 reason = f"{', '.join(shard.part.paths[:1])}: {fault}"
-                if attempt + 1 < self.attempts:
-                    time.sleep(self.pause * 2**attempt)
+                if attempt + 1 < self.options.attempts:
+                    time.sleep(self.options.pause * 2**attempt)
             except Exception as fault:  # whatever it is, the other shards go on
                 reason = f"{', '.join(shard.part.paths[:1])}: {type(fault).__name__}: {fault}"
                 break
@@ -81,15 +105,17 @@ class Scorer:
         return table.num_rows, errors
 
     def _batches(self, shard: plan.Shard) -> Iterator[pa.RecordBatch]:
-        for some in batched_pictures(pictures.read(shard.part, self.columns)):
+        found = pictures.read(shard.part, self.options.columns, self.options.max_bytes)
+        for some in batched_pictures(found):
             yield self._rows(some)
 
     def _rows(self, some: list[Picture]) -> pa.RecordBatch:
         """Return the rows of some pictures, in their order."""
+        prepared = iter(self.prepare([picture.content for picture in some if not picture.fault]))
         images, faults = [], []
         for picture in some:
-            image, fault = self._prepared(picture)
-            faults.append(fault)
+            image, fault = (None, picture.fault) if picture.fault else next(prepared)
+            faults.append(fault or None)
             if image is not None:
                 images.append(image)
         shape = (len(images), config.IMAGE_SIZE, config.IMAGE_SIZE, 1)
@@ -117,29 +143,22 @@ class Scorer:
             "confidence": spread(said.probabilities.max(axis=1)),
             "probabilities": lists,
             "is_digit": judged,
-            "preprocessing": pa.array([self.method] * len(some)).dictionary_encode(),
+            "preprocessing": pa.array([self.options.method] * len(some)).dictionary_encode(),
             "model": pa.array([self.classifier.version] * len(some)).dictionary_encode(),
             "error": pa.array(faults, pa.string()),
         }
         return pa.RecordBatch.from_arrays([columns[name] for name in SCHEMA.names], schema=SCHEMA)
 
-    def _prepared(self, picture: Picture) -> tuple[np.ndarray | None, str | None]:
-        """Return a picture's image, or why there is none."""
-        if picture.fault:
-            return None, picture.fault
-        try:
-            return utils.to_mnist_form(utils.decode(picture.content), self.method), None
-        except config.ReaderError as fault:
-            return None, str(fault)
 
-
-def batched_pictures(given: Iterator[Picture]) -> Iterator[list[Picture]]:
-    """Yield pictures in lists of `TOGETHER`."""
+def batched_pictures(pictures: Iterator[Picture]) -> Iterator[list[Picture]]:
+    """Yield pictures in lists of `TOGETHER`, or fewer if these have `TOGETHER_BYTES`."""
     some: list[Picture] = []
-    for picture in given:
+    size = 0
+    for picture in pictures:
         some.append(picture)
-        if len(some) == TOGETHER:
+        size += len(picture.content)
+        if len(some) == TOGETHER or size >= TOGETHER_BYTES:
             yield some
-            some = []
+            some, size = [], 0
     if some:
         yield some

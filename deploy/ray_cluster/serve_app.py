@@ -15,6 +15,7 @@ import threading
 from argparse import Namespace
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,26 +26,30 @@ for folder in (ROOT, Path(__file__).resolve().parent):
 
 import numpy as np  # noqa: E402
 import ray_start  # noqa: E402
+from bodies import Bodies, environ_of  # noqa: E402
 from ray import serve  # noqa: E402
-from starlette.requests import Request  # noqa: E402
+from starlette.requests import ClientDisconnect, Request  # noqa: E402
 from starlette.responses import Response  # noqa: E402
-from werkzeug.test import EnvironBuilder, run_wsgi_app  # noqa: E402
+from werkzeug.test import run_wsgi_app  # noqa: E402
 
 import cli  # noqa: E402
 import config  # noqa: E402
 from api import logs, reading, stages  # noqa: E402
 from api.app import create_app  # noqa: E402
+from api.front import BUSY, REFUSED, Environ  # noqa: E402
+from api.problems import Overloaded  # noqa: E402
 from classifier import Classifier  # noqa: E402
 from outputs import Outputs  # noqa: E402
 
 NAME = "serve_app"
 TOGETHER = 16  # requests at work in a replica, whose images may be read in one call
-AT_ONCE = 64  # requests under way in a replica
+AT_ONCE = 1024  # requests under way in a replica, most of them awaiting their bodies
 WANTED = 8  # on average, by which Ray Serve has more or fewer replicas
 
 
 @serve.deployment(
     max_ongoing_requests=AT_ONCE,
+    max_queued_requests=config.Settings.max_queue,  # beyond it Serve's proxy answers 503
     autoscaling_config={
         "min_replicas": 1,
         "max_replicas": config.CORES,
@@ -62,6 +67,7 @@ class Reader:
         self.alone = Classifier.load(settings.model)
         together = Classifier(self._ask, self.alone.card, self.alone.runtime)
         self.app = create_app(together, settings)
+        self.bodies, self.queue, self.waiting = Bodies(settings), settings.max_queue, 0
         self.threads = ThreadPoolExecutor(TOGETHER)
         self.loop = asyncio.get_event_loop()
 
@@ -71,17 +77,26 @@ class Reader:
 
     async def __call__(self, request: Request) -> Response:
         """Answer any request of the contract."""
-        environ = EnvironBuilder(
-            request.url.path,
-            str(request.base_url),
-            request.url.query,
-            request.method,
-            headers=list(request.headers.items()),
-            data=await request.body(),
-        ).get_environ()
         self.loop = asyncio.get_running_loop()
-        answered = self.loop.run_in_executor(self.threads, run_wsgi_app, self.app, environ, True)
-        body, status, headers = await answered
+        stated = request.headers.get("content-length", "")
+        try:
+            async with self.bodies.read(stated, request.stream()) as body:
+                if self.waiting >= self.queue and request.method == "POST":
+                    body.fault = body.fault or Overloaded(BUSY)
+                return await self._answer(environ_of(dict(request.scope), body))
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody reads it
+
+    async def _answer(self, environ: Environ) -> Response:
+        self.waiting += 1
+        try:
+            asked = partial(run_wsgi_app, self.app, environ, True)
+            refused = environ[REFUSED] is not None
+            body, status, headers = (
+                asked() if refused else await self.loop.run_in_executor(self.threads, asked)
+            )
+        finally:
+            self.waiting -= 1
         kept = {name: value for name, value in headers if name != stages.ID_HEADER}  # Ray adds it
         return Response(b"".join(body), int(status.split()[0]), kept)
 

@@ -8,13 +8,14 @@ TensorFlow; the messages are read by protobuf, the checksums computed by google-
 import struct
 from collections.abc import Iterator
 from functools import cache
-from typing import IO, Any
+from typing import Any
 
 import google_crc32c
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
 
 LENGTH, CHECKSUM = struct.Struct("<Q"), struct.Struct("<I")
+PIECE = 2**20  # bytes of a record that is passed over are read at a time
 BYTES, REPEATED = 12, 3  # of protobuf's FieldDescriptorProto: type and label
 
 
@@ -22,28 +23,35 @@ class RecordError(Exception):
     """A TFRecord file is damaged or cut short."""
 
 
-def records(file: IO[bytes], largest: int) -> Iterator[bytes]:
-    """Yield the data of each record. Raises RecordError; largest: bytes that one may have."""
+def records(file: Any, most: int) -> Iterator[tuple[bytes, str]]:
+    """Yield each record's data, or nothing and why it cannot be read.
+
+    most: bytes that one may have; a longer one is passed over. Raises RecordError where it is not
+    known how long a record is, and at a file that is cut short.
+    """
     number = 0
     while head := file.read(LENGTH.size + CHECKSUM.size):
         if len(head) < LENGTH.size + CHECKSUM.size or not _matches(head[: LENGTH.size], head[-4:]):
             raise RecordError(f"record {number} has no whole head")
         (length,) = LENGTH.unpack(head[: LENGTH.size])
-        if length > largest:
-            raise RecordError(
-                f"record {number} has {length:,} bytes: at most {largest:,} are accepted"
-            )
-        data, checksum = file.read(length), file.read(CHECKSUM.size)
-        if len(data) < length or not _matches(data, checksum):
-            raise RecordError(f"record {number} is damaged or cut short")
-        yield data
+        data = file.read(length) if length <= most else b""
+        missing = length - len(data)
+        while length > most and missing and (piece := file.read(min(missing, PIECE))):
+            missing -= len(piece)
+        checksum = file.read(CHECKSUM.size)
+        if missing or len(checksum) < CHECKSUM.size:
+            raise RecordError(f"record {number} is cut short")
+        if length > most:
+            yield b"", f"the record has {length:,} bytes: at most {most:,} are accepted"
+        elif _matches(data, checksum):
+            yield data, ""
+        else:
+            yield b"", "the record is damaged: its checksum does not match"
         number += 1
 
 
 def _matches(data: bytes, checksum: bytes) -> bool:
     """Tell whether a masked CRC-32C is that of the data."""
-    if len(checksum) < CHECKSUM.size:
-        return False
     value = google_crc32c.value(data)
     masked = (((value >> 15) | (value << 17)) + 0xA282EAD8) & 0xFFFFFFFF
     return bool(CHECKSUM.unpack(checksum)[0] == masked)
@@ -89,10 +97,10 @@ def bytes_features(record: bytes) -> dict[str, bytes]:
     kind = _example()
     try:
         example = kind.FromString(record)
-    except DecodeError:
+        return {
+            name: feature.bytes_list.value[0]
+            for name, feature in example.features.feature.items()
+            if feature.bytes_list.value
+        }
+    except (DecodeError, UnicodeDecodeError):  # of a feature whose name is no text
         raise RecordError("the record is no tf.train.Example") from None
-    return {
-        name: feature.bytes_list.value[0]
-        for name, feature in example.features.feature.items()
-        if feature.bytes_list.value
-    }

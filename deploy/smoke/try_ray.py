@@ -1,5 +1,6 @@
 """Ray: the Serve application really started, and the batch job killed and started again."""
 
+import http.client
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from process_tree import descendants, memory_mb
 FOLDER = asking.ROOT / "deploy" / "ray_cluster"
 KILLED_AFTER = 1  # shards
 PATIENCE = 120  # seconds
+TOO_LARGE = 20 * 1024 * 1024  # bytes
 # Run in Ray's environment: the hundred pictures as Parquet and TFRecord, and what came of them.
 WRITE = """
 import json, struct, sys
@@ -41,7 +44,7 @@ with (folder / "in" / "b.tfrecord").open("wb") as made:
 READ = """
 import json, sys
 import pyarrow.dataset as ds
-table = ds.dataset(sys.argv[1], format="parquet").to_table(columns=["name", "digit"])
+table = ds.dataset(sys.argv[1], format="parquet").to_table(columns=["name", "digit", "error"])
 print(json.dumps(table.to_pylist()))
 """
 
@@ -63,9 +66,28 @@ def prepare_serve(folder: Path, tools: Path) -> Callable[[], Row]:
         launch = partial(asking.start, command)
         hurry = partial(pace.by_wrk, f"http://127.0.0.1:{port}/predict")
         note = "one node, two cores; replicas from one to two by the requests under way"
-        return asking.measure("Ray Serve", launch, asking.by_http(port), size, note, hurry=hurry)
+        return asking.measure(
+            "Ray Serve",
+            launch,
+            asking.by_http(port),
+            size,
+            note,
+            partial(limits, port),
+            hurry=hurry,
+        )
 
     return measured
+
+
+def limits(port: int) -> str:
+    """Send more than is accepted, with a length and in chunks; return what is wrong, or nothing."""
+    for body in (bytes(TOO_LARGE), (bytes(TOO_LARGE // 16) for _ in range(16))):
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
+            connection.request("POST", "/predict", body, {"Content-Type": "image/png"})
+            response = connection.getresponse()
+            if response.status != 413 or b"bytes are accepted" not in response.read():
+                return f"a body of {TOO_LARGE:,} bytes was answered {response.status}"
+    return ""
 
 
 def prepare_batch(folder: Path, tools: Path) -> Callable[[], Row]:
@@ -90,9 +112,11 @@ def batch(python: Path, folder: Path, size: float) -> Row:
     if done.returncode:
         return Row("Ray Data", note=done.stderr.strip()[-200:], wrong=True)
     told = subprocess.run([str(python), "-c", READ, str(output)], capture_output=True, text=True)
-    rows = {Path(row["name"]).stem: row["digit"] for row in json.loads(told.stdout)}
-    right = sum(rows.get(name) == digit for name, digit in wanted.items())
-    good = len(json.loads(told.stdout)) == len(wanted) == right
+    rows = [row for row in json.loads(told.stdout) if not row["error"]]
+    digits = {Path(row["name"]).stem: row["digit"] for row in rows}
+    right = sum(digits.get(name) == digit for name, digit in wanted.items())
+    errors = len(json.loads(told.stdout)) - len(rows)
+    good = len(rows) == len(wanted) == right and errors == 1
     note = f"files of every kind; killed with {left} results there, and started again"
     return Row("Ray Data: batch", True, right, cold, memory, size, note, not good)
 
@@ -131,6 +155,7 @@ def _pictures(python: Path, folder: Path) -> tuple[Path, dict[str, int]]:
         for file in files[50:75]:
             archive.write(file, file.name)
     (folder / "in" / "c.zip").write_bytes(content.getvalue())
+    (folder / "in" / "damaged.zip").write_bytes(content.getvalue()[:-30])  # a row says so
     for file in files[75:]:
         (folder / "in" / file.name).write_bytes(file.read_bytes())
     return folder / "in", wanted
