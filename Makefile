@@ -13,10 +13,11 @@ TEACHERS := models/checkpoints/teachers
 RUNS := models/checkpoints/runs
 SEEDS = $(foreach seed,1 2 3,$(RUNS)/$(1)-$(seed).keras)
 FUZZ_RUNS ?= 1000000
+FUZZ_FILES ?= 2000
 RESUMED = $(if $(wildcard models/checkpoints/$(1)/epoch-*),--resume)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run api ui train campaign tiny browser evaluate export confidence figures report test test-fast test-contract deploy-test train-smoke gate sbom audit workflows images release-files canary lint format bench bench-page bench-serving bench-batch soak hostile fuzz screenshots examples lock clean
+.PHONY: help setup setup-dev run api ui train campaign tiny browser evaluate export confidence figures report test test-fast test-contract deploy-test train-smoke gate sbom audit workflows images release-files canary lint format bench bench-page bench-serving bench-batch soak hostile fuzz fuzz-large screenshots examples lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -180,6 +181,9 @@ fuzz: $(VENV)/ready-fuzz  ## damaged pictures by the million at the decoder (FUZ
 	mkdir -p .fuzz/corpus
 	$(PY) tests/fuzz_decode.py -runs=$(FUZZ_RUNS) -timeout=1 -rss_limit_mb=4096 -max_len=4096 \
 	  -dict=tests/fuzz.dict -artifact_prefix=.fuzz/ -print_final_stats=1 .fuzz/corpus tests/fuzz_corpus
+
+fuzz-large: $(VENV)/ready  ## damaged large pictures at the decoder, each in a process of its own (ten minutes; FUZZ_FILES=2000; Linux)
+	$(PY) tests/fuzz_large.py --runs $(FUZZ_FILES)
 
 bench-page: $(VENV)/ready-dev  ## how soon the page answers once the pen is up, with ten visitors (three minutes; needs Chrome or Chromium)
 	$(PY) benchmarks/drawing_page.py

@@ -8,12 +8,12 @@ file ends after MOST_PARTS of its parts.
 
 import re
 import struct
-import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 FORMAT_NAMES = "PNG, JPEG, WebP, BMP or GIF"
-MOST_PARTS = 100_000  # chunks, segments or blocks of one file
+MOST_PARTS = 10_000  # chunks, segments or blocks of one file; a walk of so many takes milliseconds
+MOST_SEGMENTS = 1_000  # of a JPEG: profiles and metadata in full are 500
 MOST_SCANS = 30  # of a progressive JPEG; encoders write 10 to 18, and each costs a whole pass
 
 # What begins so is of a kind that is known by name, and not read.
@@ -41,14 +41,26 @@ SIGNATURES = {
     "BMP": rb"BM",
     "GIF": rb"GIF8",
 }
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+ZEROS = re.compile(rb"\0+")
 COMPRESSED_BMP = {1: "run lengths", 2: "run lengths", 4: "JPEG", 5: "PNG"}
 
 # JPEG: what ends a scan's data (ITU-T T.81, B.1.1.3), and the markers that are told apart.
 MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 ALONE, END, SCAN, EXIF_SEGMENT = (0x01, 0xD8), 0xD9, 0xDA, 0xE1
-TABLES = (0xC4, 0xCC, 0xDB, 0xDD)
-FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+TABLES = (0xC4, 0xDB, 0xDD)
 COLOUR_HINTS = {0xE0: b"JFIF\0", 0xEE: b"Adobe"}  # without them the colours are guessed
+# The coding processes that are read, each tried at every scale: a frame of any other is refused
+# before the decoder sees it.
+BASELINE, EXTENDED, PROGRESSIVE = 0xC0, 0xC1, 0xC2  # Huffman-coded
+FRAMES = (BASELINE, EXTENDED, PROGRESSIVE)
+OTHER_FRAMES = {
+    0xC3: "lossless JPEG",
+    **dict.fromkeys((0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE, 0xDF), "hierarchical JPEG"),
+    **dict.fromkeys((0xC9, 0xCA, 0xCB), "arithmetic-coded JPEG"),
+    0xC8: "non-standard JPEG",
+    0xF7: "JPEG-LS",
+}
 ORIENTATION_TAG, SHORT, LONG = 0x0112, 3, 4  # of TIFF 6.0, which EXIF is written in
 
 
@@ -60,9 +72,14 @@ class Parts(NamedTuple):
     """What is known of a picture file, and the file with its first picture only."""
 
     kind: str  # of SIGNATURES
-    size: tuple[int, int]  # width, height as stored, pixels
+    size: tuple[int, int]  # width, height as stored, pixels: what the decoder allocates
     orientation: int  # as EXIF counts it: 1, upright, to 8
-    content: bytes
+    pieces: Sequence[bytes | memoryview]
+
+    @property
+    def content(self) -> bytes:
+        """The file with its first picture only, copied together."""
+        return b"".join(self.pieces)
 
 
 def kind_of(content: bytes) -> str | None:
@@ -71,7 +88,7 @@ def kind_of(content: bytes) -> str | None:
 
 
 def take_apart(content: bytes) -> Parts:
-    """Return the first picture of a file, without its pixels being decoded.
+    """Return the first picture of a file, without its pixels being decoded or copied.
 
     Raises NotRead for what is not read here. Damage raises ValueError, or is left for the
     decoder to find.
@@ -87,10 +104,10 @@ def take_apart(content: bytes) -> Parts:
             f"these {len(content):,} bytes are not a picture that is read here: send {FORMAT_NAMES}"
         )
     try:
-        size, orientation, first = WALKS[kind](content)
+        size, orientation, pieces = WALKS[kind](content)
     except (struct.error, IndexError):
         raise ValueError("it ends in the middle of its header") from None
-    return Parts(kind, size, orientation, first)
+    return Parts(kind, size, orientation, pieces)
 
 
 def _named(patterns: dict[str, bytes], content: bytes) -> str | None:
@@ -98,22 +115,24 @@ def _named(patterns: dict[str, bytes], content: bytes) -> str | None:
     return next((name for name, p in patterns.items() if re.match(p, start, re.DOTALL)), None)
 
 
-Walked = tuple[tuple[int, int], int, bytes]
+Walked = tuple[tuple[int, int], int, Sequence[bytes | memoryview]]
 
 
 def _png(content: bytes) -> Walked:
-    """Keep the header, the palette, its transparency, and all image data as one chunk."""
+    """Keep the header, the palette, its transparency, and the chunks of image data."""
     kept: dict[bytes, bytes] = {}
-    data, orientation, place = [], 1, 8
+    data: list[bytes | memoryview] = []
+    orientation, place, view = 1, 8, memoryview(content)
     for _ in range(MOST_PARTS):
         if place + 8 > len(content):
             break  # cut short: whether the data are whole, the decoder will tell
         length, name = struct.unpack_from(">I4s", content, place)
         end = place + 12 + length
         if name == b"IEND":
+            data.append(PNG_END)
             break
         if name == b"IDAT":
-            data.append(content[place + 8 : end - 4])
+            data.append(view[place:end])
         elif name in (b"IHDR", b"PLTE", b"tRNS"):
             if end > len(content):  # it would swallow what is put after it
                 raise ValueError(f"its chunk {name.decode()} ends beyond the file")
@@ -125,26 +144,27 @@ def _png(content: bytes) -> Walked:
         raise ValueError(f"it has more than {MOST_PARTS:,} chunks")
     width, height = struct.unpack_from(">II", kept.get(b"IHDR", b""), 8)
     chunks = [kept[name] for name in (b"IHDR", b"PLTE", b"tRNS") if name in kept]
-    chunks += [_chunk(b"IDAT", b"".join(data)), _chunk(b"IEND", b"")]
-    return (width, height), orientation, content[:8] + b"".join(chunks)
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return (width, height), orientation, [content[:8], *chunks, *data]
 
 
 def _jpeg(content: bytes) -> Walked:
     """Keep the tables, the frame and its scans up to the first picture's end."""
-    kept, hints, size, orientation, scans, place = [content[:2]], set(), None, 1, 0, 2
-    for _ in range(MOST_PARTS):
+    kept: list[bytes | memoryview] = [content[:2]]
+    hints, size, orientation, scans, place, view = set(), None, 1, 0, 2, memoryview(content)
+    for _ in range(MOST_SEGMENTS):
         found = MARKER.search(content, place)
         if scans:
-            kept.append(content[place : found.start() if found else None])
+            kept.append(view[place : found.start() if found else None])
         if not found or found[0][1] == END:
             break
         marker, place = found[0][1], found.end()
         if marker in ALONE:
             continue
+        if marker in OTHER_FRAMES and not size:
+            raise NotRead(
+                f"this is a {OTHER_FRAMES[marker]} picture, which is not read here: "
+                "save it as a baseline JPEG or PNG file"
+            )
         (length,) = struct.unpack_from(">H", content, place)
         start, place = place, place + length
         if length < 2 or place > len(content):  # else what is kept could be read as other segments
@@ -152,8 +172,10 @@ def _jpeg(content: bytes) -> Walked:
         segment = content[start + 2 : place]
         if marker == EXIF_SEGMENT and segment.startswith(b"Exif\0\0") and orientation == 1:
             orientation = _orientation(segment[6:])
-        elif marker in FRAMES:
-            size = struct.unpack_from(">HH", segment, 1)[::-1]
+        elif marker in FRAMES or marker in OTHER_FRAMES:
+            if size:
+                raise ValueError("it has more than one frame")
+            size = _frame_size(marker, segment)
         hint = COLOUR_HINTS.get(marker)
         if hint and marker not in hints and segment.startswith(hint):
             hints.add(marker)
@@ -161,39 +183,56 @@ def _jpeg(content: bytes) -> Walked:
             scans += 1
         elif marker not in TABLES and marker not in FRAMES:
             continue
+        if scans and not size:
+            raise ValueError("it has a scan before its frame")
         if scans > MOST_SCANS:
             raise ValueError(f"it is drawn in more than {MOST_SCANS} scans")
-        kept.append(found[0] + content[start:place])
+        kept += (found[0], view[start:place])
     else:
-        raise ValueError(f"it has more than {MOST_PARTS:,} segments")
+        raise ValueError(f"it has more than {MOST_SEGMENTS:,} segments")
     if size is None:
         raise ValueError("it has no frame")
-    ended = [found[0]] if found else []
-    return (size[0], size[1]), orientation, b"".join(kept + ended)
+    return size, orientation, [*kept, found[0]] if found else kept
+
+
+def _frame_size(marker: int, segment: bytes) -> tuple[int, int]:
+    """Return the width and height of a frame header, if it is one that is read (T.81, B.2.2)."""
+    bits, height, width, components = struct.unpack_from(">BHHB", segment)
+    if bits == 12 and marker in (EXTENDED, PROGRESSIVE):
+        raise NotRead(
+            "this is a JPEG picture of 12 bits a sample, which is not read here: "
+            "save it with 8 bits"
+        )
+    factors = [nibble for byte in segment[7::3] for nibble in divmod(byte, 16)]
+    if (
+        bits != 8
+        or not width * height  # a height of 0 is told after the first scan: not read here
+        or components not in (1, 3, 4)
+        or len(segment) != 6 + 3 * components
+        or not all(1 <= factor <= 4 for factor in factors)
+    ):
+        raise ValueError("its frame header is not valid")
+    return width, height
 
 
 def _webp(content: bytes) -> Walked:
-    """Keep all: its decoder reads no more than the first frame."""
-    size, orientation, place = None, 1, 12
+    """Keep all: its decoder reads no more than the first frame, and none beyond the canvas."""
+    size, orientation, place = _webp_size(content[12:16], content[20:30]), 1, 12
     for _ in range(MOST_PARTS):
         if place + 8 > len(content):
             break
         name, length = struct.unpack_from("<4sI", content, place)
-        body = content[place + 8 : place + 8 + length]
         if name == b"EXIF":
+            body = content[place + 8 : place + 8 + length]
             orientation = _orientation(body.removeprefix(b"Exif\0\0"))
-        elif size is None:
-            size = _webp_size(name, body)
         place += 8 + length + length % 2
     else:
         raise ValueError(f"it has more than {MOST_PARTS:,} chunks")
-    if size is None:
-        raise ValueError("it has no picture")
-    return size, orientation, content
+    return size, orientation, [content]
 
 
-def _webp_size(name: bytes, body: bytes) -> tuple[int, int] | None:
-    """Return the size that a chunk tells, if it is one of the three that do (RFC 9649)."""
+def _webp_size(name: bytes, body: bytes) -> tuple[int, int]:
+    """Return the canvas that the first chunk tells: it is one of three (RFC 9649)."""
     if name == b"VP8X":
         width, height = body[4:7], body[7:10]
         return int.from_bytes(width, "little") + 1, int.from_bytes(height, "little") + 1
@@ -203,14 +242,14 @@ def _webp_size(name: bytes, body: bytes) -> tuple[int, int] | None:
     if name == b"VP8L":
         (bits,) = struct.unpack_from("<I", body, 1)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    return None
+    raise ValueError("it does not begin with a picture")
 
 
 def _bmp(content: bytes) -> Walked:
     """Keep all, if the pixels are not compressed: Pillow unpacks run lengths in slow Python."""
     (header,) = struct.unpack_from("<I", content, 14)
     if header == 12:
-        return struct.unpack_from("<HH", content, 18), 1, content
+        return struct.unpack_from("<HH", content, 18), 1, [content]
     width, height = struct.unpack_from("<Ii", content, 18)  # negative: from the top down
     (compression,) = struct.unpack_from("<I", content, 30)
     if compression in COMPRESSED_BMP:
@@ -218,7 +257,7 @@ def _bmp(content: bytes) -> Walked:
             f"the BMP picture is compressed by {COMPRESSED_BMP[compression]}, which is not read "
             "here: send it uncompressed, or as a PNG file"
         )
-    return (width, abs(height)), 1, content
+    return (width, abs(height)), 1, [content]
 
 
 def _gif(content: bytes) -> Walked:
@@ -233,15 +272,15 @@ def _gif(content: bytes) -> Walked:
         elif content[place : place + 1] == b",":
             left, top, wide, high = struct.unpack_from("<HHHH", content, place + 1)
             size = max(width, left + wide), max(height, top + high)
-            return size, 1, head + control + content[place:]
+            return size, 1, [head, control, memoryview(content)[place:]]
         elif content[place : place + 1] == b"!":
             if content[place + 1 : place + 3] == b"\xf9\x04":
                 # Without its disposal, which is for the frame after it.
                 transparent = content[place + 3] & 1
                 control = b"!\xf9\4" + bytes([transparent]) + content[place + 4 : place + 7] + b"\0"
             place, in_extension = place + 2, True
-        elif content[place : place + 1] == b"\0":
-            place += 1
+        elif zeros := ZEROS.match(content, place):
+            place = zeros.end()
         else:
             raise ValueError("it has no picture")
     raise ValueError(f"it has more than {MOST_PARTS:,} blocks")

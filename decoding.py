@@ -77,10 +77,11 @@ def decode(source: Source, max_pixels: int = config.Settings.max_pixels) -> Imag
     Raises MalformedPicture, UnsupportedPicture or UnreadablePicture.
     """
     if isinstance(source, np.ndarray):
-        return _opaque(_shrunk(_from_array(source, max_pixels)))
+        picture = _from_array(source, max_pixels)
+        return _opaque(_shrunk(picture, _fraction(*picture.size)))
     if isinstance(source, Image.Image):
         _check_size(source.size, max_pixels)
-        return _finished(source)
+        return _finished(source, _fraction(*source.size))
     if isinstance(source, str):
         source = from_base64(source)
     if isinstance(source, Path):
@@ -121,31 +122,33 @@ def _from_bytes(content: bytes, max_pixels: int) -> Image.Image:
         picture = READERS[parts.kind](io.BytesIO(parts.content))
     except Exception as fault:  # a damaged header makes Pillow's readers raise almost anything
         raise _damaged(parts.kind, fault) from None
-    _check_size(picture.size, max_pixels)
-    return _finished(picture, parts.orientation)
+    if picture.size != parts.size:  # what was judged is not what would be allocated
+        raise _damaged(parts.kind, "its header tells two sizes")
+    width, height = picture.size
+    fraction = _fraction(width, height)
+    if parts.kind == "JPEG" and fraction > 1:  # the decoder shrinks it, of a process that it can
+        picture.draft(None, (width // fraction, height // fraction))
+        fraction = 1
+    return _finished(picture, fraction, parts.orientation)
 
 
-def _finished(picture: Image.Image, orientation: int | None = None) -> Image.Image:
-    """Decode the pixels of an opened picture, of a very large one at a fraction of its size.
+def _finished(picture: Image.Image, fraction: int, orientation: int | None = None) -> Image.Image:
+    """Decode the pixels of an opened picture, and shrink them by the fraction.
 
     orientation: as EXIF counts it; None: as Pillow finds it in the picture.
     """
-    width, height = picture.size
-    fraction = _fraction(width, height)
     try:
-        if picture.format in ("JPEG", "MPO"):
-            picture.draft(picture.mode, (width // fraction, height // fraction))
         picture.load()
         if orientation is None:
             orientation = picture.getexif().get(ORIENTATION_TAG, 1)
         turn = TURNS.get(orientation)
-        small = _shrunk(picture)
+        small = _shrunk(picture, fraction)
         return _opaque(small if turn is None else small.transpose(turn))
     except Exception as fault:  # as above, for damaged contents
         raise _damaged(picture.format, fault) from None
 
 
-def _damaged(kind: str | None, fault: Exception) -> UnreadablePicture:
+def _damaged(kind: str | None, fault: Exception | str) -> UnreadablePicture:
     return UnreadablePicture(
         f"the {kind or 'given'} picture is damaged or cut short ({fault}): send the whole file"
     )
@@ -191,9 +194,8 @@ def _fraction(width: int, height: int) -> int:
     return max(by_side, next(small, FRACTIONS[-1]))
 
 
-def _shrunk(picture: Image.Image) -> Image.Image:
-    """Return the picture, or the fraction of a very large one as mode L, RGB or RGBA."""
-    fraction = _fraction(*picture.size)
+def _shrunk(picture: Image.Image, fraction: int) -> Image.Image:
+    """Return the picture, or a fraction of its size as mode L, RGB or RGBA."""
     if fraction == 1:
         return picture
     high, size = _highest(picture), tuple(-(-side // fraction) for side in picture.size)

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzzing import CORPUS
 from hostile import HUGE_EXIF, LOOP, bmp_of, gif_of, gif_with, jpeg_with, png_with, webp_with
+from jpegs import LAYOUTS, flat_blocks, header_only, of_process
 from PIL import Image
 from samples import chunk, drawing, encoded, png
 
@@ -78,6 +79,8 @@ def read() -> dict[str, bytes]:
         "progressive.jpg": encoded(ink.convert("RGB"), "JPEG", quality=30, progressive=True),
         "cmyk.jpg": encoded(ink.convert("CMYK"), "JPEG", quality=30),
         "restarts.jpg": encoded(ink, "JPEG", quality=30, restart_marker_blocks=2),
+        "extended.jpg": of_process("extended", ink, quality=30),
+        "4-1-1.jpg": flat_blocks((40, 30), LAYOUTS["4:1:1"], restart=2),
         "turned.jpg": turned("JPEG"),
         "phone.jpg": animation("MPO"),
         "looped.jpg": jpeg_with(b"\xe1Exif\0\0" + LOOP),
@@ -108,6 +111,10 @@ def refused(whole: dict[str, bytes]) -> dict[str, bytes]:
     return {
         "empty.bin": b"",
         "text.bin": b"This is no picture.",
+        "lossless.jpg": header_only(0xC3),
+        "arithmetic.jpg": header_only(0xC9),
+        "hierarchical.jpg": header_only(0xDE),
+        "12-bit.jpg": header_only(0xC1, bits=12),
         "half.png": whole["RGB.png"][: len(whole["RGB.png"]) // 2],
         "half.jpg": whole["grey.jpg"][:200],
         "half.gif": whole["grey.gif"][:60],

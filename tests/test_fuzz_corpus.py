@@ -1,5 +1,6 @@
 """What `make fuzz` holds the decoder to, here by the whole corpus and a few hundred inputs."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from fuzzing import CORPUS, check, damaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from containers import SIGNATURES, kind_of
+from containers import SIGNATURES, kind_of, take_apart
+from decoding import READERS
 
 SEEDS = sorted(CORPUS.iterdir())
 MOST_CORPUS = 200_000  # bytes
@@ -37,6 +39,15 @@ def test_the_corpus_is_small_and_has_every_kind() -> None:
 @pytest.mark.parametrize("path", SEEDS, ids=lambda path: path.name)
 def test_every_file_of_the_corpus_does_as_its_name_says(path: Path) -> None:
     assert path.name.startswith("read-" if check(path.read_bytes()) else "refused-")
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in SEEDS if path.name.startswith("read-") and path.suffix != ".url"]
+)
+def test_the_size_is_told_without_decoding(path: Path) -> None:
+    """What a request would cost is judged by it, and Pillow allocates no more."""
+    parts = take_apart(path.read_bytes())
+    assert parts.size == READERS[parts.kind](io.BytesIO(parts.content)).size
 
 
 @quietly

@@ -1,6 +1,7 @@
 """Pictures made to cost much, and the largest honest ones: bounded in time and in memory."""
 
 import contextlib
+import functools
 import subprocess
 import sys
 import time
@@ -21,12 +22,16 @@ MOST_SECONDS = 1.0  # of the processor
 MOST_MEMORY = 200  # MiB more than before, of the process that reads them all
 
 
+@functools.cache
+def built(name: str) -> bytes:
+    return HOSTILE[name][0]()
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_picture_is_read_or_refused_at_once(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build, expected = HOSTILE[name]
-    content = build()
+    content, expected = built(name), HOSTILE[name][1]
     for owner, method in NEVER:
         monkeypatch.setattr(owner, method, refuse)
     assert len(content) <= config.Settings.max_bytes
@@ -65,8 +70,8 @@ print((peak() - before) // 1024)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory as Linux tells it")
 def test_hostile_pictures_take_little_memory(tmp_path: Path) -> None:
-    for number, (build, _) in enumerate(HOSTILE.values()):  # here, since building takes memory too
-        (tmp_path / str(number)).write_bytes(build())
+    for number, name in enumerate(HOSTILE):  # here, since building takes memory too
+        (tmp_path / str(number)).write_bytes(built(name))
     command = [sys.executable, "-c", READ_ALL, str(ROOT), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     assert 20 < int(done.stdout) < MOST_MEMORY  # the largest takes more than that, if measured
@@ -85,7 +90,7 @@ def seconds_of(content: bytes) -> float:
 @pytest.mark.parametrize(("kind", "count"), [("GIF", 1_000), ("PNG", 1_000), ("WEBP", 300)])
 def test_many_frames_cost_what_one_costs(kind: str, count: int) -> None:
     """Nothing of the frames after the first is decoded: that would cost hundreds of times more."""
-    assert seconds_of(frames(kind, count)) < 5 * seconds_of(frames(kind, 2)) + 0.001
+    assert seconds_of(frames(kind, count)) < 10 * seconds_of(frames(kind, 2)) + 0.01
 
 
 @pytest.mark.slow
@@ -107,7 +112,7 @@ def test_the_largest_png_is_read_in_bounded_time(
 
 @pytest.mark.slow
 def test_the_most_scans_are_read_in_bounded_time() -> None:
-    content = many_scans(20)
+    content = many_scans(20, (8_160, 6_120))
     begun = time.process_time()
     assert decode(content).size == (2_040, 1_530)
     assert time.process_time() - begun < 3.0
