@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import ROOT
@@ -94,8 +95,8 @@ def test_many_frames_cost_little_of_what_all_cost(kind: str, count: int) -> None
     """Nothing of the frames after the first is decoded."""
     content = frames(kind, count)
     begun = time.process_time()
-    whole = Image.open(io.BytesIO(content))
-    for frame in range(count):
+    whole: Any = Image.open(io.BytesIO(content))
+    for frame in range(whole.n_frames):
         whole.seek(frame)
         whole.load()
     assert seconds_of(content) < (time.process_time() - begun) / 4
