@@ -12,6 +12,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,10 +21,13 @@ from pathlib import Path
 import cli
 import config
 from classifier import Classifier
+from page import uploads
 from page.api_server import ApiServer
 from page.reader import Reader
 from page.remote import RemoteReader
+from page.request_limits import RequestLimits
 
+SWEEP_EVERY = 5.0  # seconds
 QUIET = {
     "GRADIO_ANALYTICS_ENABLED": "False",
     "HF_HUB_OFFLINE": "1",
@@ -51,6 +55,8 @@ def serve(
     """
     with tempfile.TemporaryDirectory(prefix="digit-page-") as folder:
         prepare_environment(settings.host, Path(folder))
+        from starlette.middleware import Middleware
+
         from page import layout
 
         blocks = layout.build(reader_in(Path(folder)))
@@ -62,6 +68,7 @@ def serve(
                 server_port=settings.page_port,
                 inbrowser=browse,
                 max_file_size=settings.max_bytes,
+                app_kwargs={"middleware": [Middleware(RequestLimits, settings=settings)]},
                 theme=layout.theme(),
                 css_paths=layout.STYLES,
                 footer_links=[],  # page/program_view.py says how programs use it
@@ -80,10 +87,20 @@ def serve(
             raise cli.cannot_listen(settings.host, settings.page_port, fault) from None
         try:
             print(f"page on {blocks.local_url} (Ctrl-C ends it)", flush=True)
-            while not stop.wait(0.5):  # on Windows a wait without an end cannot be interrupted
-                pass
+            _sweep_until(stop, Path(folder), settings)
         finally:
             blocks.close(verbose=False)
+
+
+def _sweep_until(stop: threading.Event, folder: Path, settings: config.Settings) -> None:
+    """Keep the folder of uploads from growing, until told to stop."""
+    due = 0.0
+    while not stop.wait(0.5):  # on Windows a wait without an end cannot be interrupted
+        if time.monotonic() < due:
+            continue
+        begun = time.monotonic()
+        uploads.sweep(folder, uploads.BATCHES * settings.page_bytes)
+        due = time.monotonic() + max(SWEEP_EVERY, 20 * (time.monotonic() - begun))
 
 
 def _build_parser(settings: config.Settings) -> cli.Parser:

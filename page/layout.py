@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from page import batch_tab, model_tab, program_view, read_tab
+from page import batch_tab, model_tab, program_view, read_tab, uploads
 from page.reader import Reader
 
 HERE = Path(__file__).resolve().parent
@@ -21,14 +21,16 @@ def build(reader: Reader) -> Any:
     import gradio as gr
 
     # An upload that is an hour old is deleted: no picture is kept for longer than it is needed.
-    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600)) as blocks:
+    deletion = (uploads.LOOKED_FOR_EVERY, uploads.DELETED_AFTER)
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=deletion) as blocks:
         gr.HTML(HEADER, elem_classes="page-header", apply_default_css=False, js_on_load=None)
         with gr.Tabs():
             for name, build_tab in TABS.items():
                 with gr.Tab(name):
                     build_tab(reader)
         program_view.build()
-    return blocks.queue(max_size=reader.settings.max_queue)
+    # Gradio's routes that skip the queue would skip its limits too.
+    return blocks.queue(max_size=reader.settings.max_queue, api_open=False)
 
 
 def theme() -> Any:

@@ -8,7 +8,8 @@ const NO_VIEW = "Nothing came yet: the program is busy, or has ended. Reload the
 const details = element.querySelector("details");
 const body = element.querySelector(".unfold-body");
 
-let answers = 0; // counts them
+let answers = 0; // counts them, and what has made one out of date
+let settled = true; // the answer that is shown stays
 let shown = -1; // how many there were when what is shown was asked for
 let asked = -1; // and when what is under way was
 let waiting; // until it is asked for
@@ -21,7 +22,7 @@ function mark() {
 function ask() {
   clearTimeout(waiting);
   clearTimeout(late);
-  if (!details.open || shown === answers) return;
+  if (!details.open || !settled || shown === answers) return;
   asked = answers;
   mark();
   props.value = null; // so that what comes is new, even if it is the same
@@ -30,17 +31,17 @@ function ask() {
 }
 
 const whileThere = new AbortController();
-document.addEventListener(
-  "answered",
-  ({ detail }) => {
-    if (!element.isConnected) return whileThere.abort();
-    answers += 1;
-    mark();
-    clearTimeout(waiting);
-    if (detail.settled) waiting = setTimeout(ask, REST);
-  },
-  { signal: whileThere.signal },
-);
+function heard({ detail }) {
+  if (!element.isConnected) return whileThere.abort();
+  answers += 1;
+  settled = Boolean(detail?.settled);
+  mark();
+  clearTimeout(waiting);
+  if (settled) waiting = setTimeout(ask, REST);
+}
+for (const name of ["outdated", "answered"]) {
+  document.addEventListener(name, heard, { signal: whileThere.signal });
+}
 details.addEventListener("toggle", ask);
 watch("value", () => {
   if (!props.value) return; // it was asked for just now

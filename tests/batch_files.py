@@ -1,6 +1,7 @@
 """What the tests of batches share: a reader that needs no model, uploads, zip files."""
 
 import io
+import struct
 import zipfile
 from typing import Any
 
@@ -30,6 +31,26 @@ def zipped(files: dict[str, bytes], packing: int = zipfile.ZIP_DEFLATED) -> byte
         for name, content in files.items():
             archive.writestr(name, content)
     return file.getvalue()
+
+
+def with_hidden(files: dict[str, bytes], count: int, zip64: bool = False) -> bytes:
+    """Return a zip file whose directory lists `count` hidden files too, none of which is there.
+
+    zip64: the directory is stated in a Zip64 record alone, and the usual one says that it is empty.
+    """
+    content = zipped(files)
+    size, start = struct.unpack_from("<II", content, len(content) - 10)
+    header = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, *[0] * 7, 6, *[0] * 6)
+    hidden = b"".join(header + b".%05d" % number for number in range(count))
+    directory = content[start : start + size] + hidden
+    count, size = count + len(files), len(directory)
+    body = content[:start] + directory
+    if zip64:
+        body += struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, start)
+        body += struct.pack("<4sIQI", b"PK\6\7", 0, start + size, 1)
+        count = size = start = 0
+    count = min(count, 0xFFFF)
+    return body + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, count, count, size, start, 0)
 
 
 def sent(reader: Reader, name: str, content: bytes) -> dict[str, Any]:

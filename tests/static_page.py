@@ -4,7 +4,6 @@ import base64
 import contextlib
 import functools
 import http.server
-import json
 import os
 import shutil
 import struct
@@ -39,23 +38,28 @@ NO_NODE = (
     "NO NODE: the page without a server is not tested; it needs Node.js with npm, and the packages "
     "of requirements-export.txt"
 )
-# Keeps in the document's element what the page asks its worker, and what comes back.
+# Keeps the last answer that the page's worker gave, and the picture that it was given for.
 LISTEN = """
 const Real = Worker;
+const pictures = new Map(); // by the number of the question
 window.Worker = class extends Real {
-  constructor(...given) {
-    super(...given);
-    this.addEventListener("message", ({ data }) => {
-      if (data.answer) document.documentElement.dataset.answer = JSON.stringify(data.answer);
+  constructor(...options) {
+    super(...options);
+    this.addEventListener("message", ({ data: { id, answer } }) => {
+      if (answer) window.lastAnswer = { picture: pictures.get(id), answer };
     });
   }
-  async postMessage(message, ...rest) {
+  postMessage(message, ...rest) {
+    pictures.set(message.id, message.blob);
     super.postMessage(message, ...rest);
-    const bytes = new Uint8Array(await message.blob.arrayBuffer());
-    document.documentElement.dataset.asked = btoa(String.fromCharCode(...bytes));
   }
 };
 """
+ANSWERED = """async () => {
+  const { picture, answer } = lastAnswer;
+  const bytes = new Uint8Array(await picture.arrayBuffer());
+  return [btoa(String.fromCharCode(...bytes)), answer];
+}"""
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -95,20 +99,10 @@ def served(folder: Path) -> Iterator[tuple[str, http.server.ThreadingHTTPServer]
         server.server_close()
 
 
-def kept(page: "Page", name: str) -> str:
-    """Return what LISTEN has kept."""
-    return page.locator("html").get_attribute(f"data-{name}") or ""
-
-
-def asked(page: "Page") -> bytes:
-    """Return the picture file that the page last asked about."""
-    return base64.b64decode(kept(page, "asked"))
-
-
-def answered(page: "Page") -> dict[str, Any]:
-    """Return the page's last answer in the words of the contract."""
-    found: dict[str, Any] = json.loads(kept(page, "answer"))
-    return found
+def answered(page: "Page") -> tuple[bytes, dict[str, Any]]:
+    """Return the picture file of the page's last answer, and the answer in the contract's words."""
+    picture, answer = page.evaluate(ANSWERED)
+    return base64.b64decode(picture), answer
 
 
 def many_pictures(split: "Split", each: int, drawn: int, seed: int) -> list[Image.Image]:

@@ -1,19 +1,22 @@
 """The pictures of a batch: a row each whatever they are, strangers' zips, and the CSV file."""
 
 import csv
+import os
+import tracemalloc
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from api_server import EIGHT, PICTURES
-from batch_files import BROKEN, SETTINGS, predict, rows_of, sent, tampered, zipped
+from batch_files import BROKEN, SETTINGS, predict, rows_of, sent, tampered, with_hidden, zipped
 from stub_reader import CARD
 
 import config
 from classifier import Classifier
-from page import batch, spreadsheet, table_view
+from page import batch, picture_files, spreadsheet, table_view
 from page.api_server import Busy, Unreachable
 from page.batch import Row
 from page.picture_files import BatchError, PictureFile
@@ -121,11 +124,86 @@ def test_a_batch_over_the_limits_is_refused_at_once(
         rows_of(reader, sent(reader, "many.zip", content))
 
 
-def test_a_directory_that_takes_too_much_memory_is_not_read(reader: Reader) -> None:
-    content = zipped({"8.png": EIGHT})
-    large = tampered(content, b"PK\5\6", 12, (10**9).to_bytes(4, "little"))
-    (row,) = rows_of(reader, sent(reader, "many.zip", large))
-    assert "too many files" in row.fault
+ONE = {"8.png": EIGHT}
+MANY = 60_000  # entries of 52 bytes, of which zipfile makes 30 MB of objects
+HIDDEN = with_hidden(ONE, MANY)
+LARGE = {
+    "hidden entries": HIDDEN,
+    "a Zip64 record": with_hidden(ONE, MANY, zip64=True),
+    "data before it": b"MZ" + bytes(100) + HIDDEN,
+    "a comment": HIDDEN[:-2] + b"\x04\0note",
+    "an end within its end": HIDDEN[:-18] + b"PK\5\6" + HIDDEN[-14:],
+    "a count of one": tampered(HIDDEN, b"PK\5\6", 8, b"\1\0\1\0"),
+    "a size of 4 GB": tampered(HIDDEN, b"PK\5\6", 12, bytes([255] * 4)),
+}
+
+
+@pytest.fixture
+def roomy(tmp_path: Path) -> Reader:
+    """A reader of larger files, but of no more of them in a batch."""
+    settings = replace(SETTINGS, max_bytes=4_000_000, page_bytes=4_000_000)
+    return Reader(Classifier(predict, CARD), settings, tmp_path)
+
+
+@pytest.mark.parametrize("trick", LARGE)
+def test_a_directory_that_takes_too_much_memory_is_not_read(roomy: Reader, trick: str) -> None:
+    content = sent(roomy, "many.zip", b"PK\3\4" + LARGE[trick])
+    tracemalloc.start()
+    try:
+        rows = rows_of(roomy, content)
+    except BatchError as fault:
+        rows = [Row("", fault=str(fault))]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    assert [row.answer for row in rows] == [None]
+    assert "list too many files" in rows[0].fault or "not a whole zip file" in rows[0].fault
+
+
+def test_the_directories_of_all_zip_files_count_together(reader: Reader) -> None:
+    few = with_hidden(ONE, 200)  # each for itself is read
+    assert [row.answer["digit"] for row in rows_of(reader, sent(reader, "a", few)) if row.answer]
+    with pytest.raises(BatchError, match="list too many files, hidden ones among them"):
+        rows_of(reader, *(sent(reader, f"{number}.zip", few) for number in range(3)))
+
+
+def test_long_names_and_what_a_mac_adds_are_not_too_much(roomy: Reader) -> None:
+    names = [f"{'八' * 60}{number:02}.png" for number in range(SETTINGS.page_pictures)]
+    files = {f"digits/{name}": EIGHT for name in names}
+    files |= {f"__MACOSX/digits/._{name}": bytes(200) for name in names}
+    rows = rows_of(roomy, sent(roomy, "mac.zip", zipped(files)))
+    assert [row.name for row in rows] == [f"digits/{name}" for name in names]
+    assert all(row.answer for row in rows)
+
+
+def test_of_the_zip_files_of_a_batch_one_is_open_at_a_time(reader: Reader) -> None:
+    given = [sent(reader, f"{name}.zip", zipped({f"{name}.png": EIGHT})) for name in "abc"]
+    uploads = picture_files.uploads_of(reader, given)
+    with picture_files.opened(uploads, SETTINGS) as files:
+        for file in (*files, *files):  # each is opened again when it is wanted
+            assert file.read() == EIGHT
+            assert len(open_uploads(reader)) == 1
+    assert open_uploads(reader) == []
+
+
+def open_uploads(reader: Reader) -> list[str]:
+    """Return the uploads that this process has open; what cannot be told here is taken as right."""
+    ids = Path("/proc/self/fd")
+    links = [os.path.realpath(each) for each in ids.iterdir()]
+    return [link for link in links if link.startswith(str(reader.uploads))]
+
+
+def test_a_zip_file_that_is_named_more_than_once_is_read_once(reader: Reader) -> None:
+    archive = sent(reader, "a.zip", zipped({"1.png": EIGHT, "2.png": EIGHT}))
+    rows = rows_of(reader, *[archive] * 8)
+    assert [row.name for row in rows] == ["1.png", "2.png", *["a.zip"] * 7]
+    assert [bool(row.answer) for row in rows] == [True, True, *[False] * 7]
+    assert {row.fault for row in rows[2:]} == {picture_files.ONCE}
+
+
+def test_more_files_than_a_batch_may_hold_are_not_looked_at(reader: Reader) -> None:
+    with pytest.raises(BatchError, match="these are 1,000,000 pictures and more: at most 20"):
+        picture_files.uploads_of(reader, [{"path": "/nowhere"}] * 1_000_000)
 
 
 def test_a_file_too_large_to_be_sent_is_a_row_and_no_other_file_can_be_named(

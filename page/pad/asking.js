@@ -1,4 +1,6 @@
 // Asking for answers: one question at a time, always about the latest, and what comes back shown.
+// The events "outdated" and "answered" tell the rest of the page: an answer is settled only while
+// the paper is as it was when it was asked about.
 
 const PAUSE = 100; // milliseconds at least between two questions while a stroke is drawn
 const PATIENCE = 10_000; // milliseconds without an answer, until that is said
@@ -23,6 +25,12 @@ function ask() {
 function forget() {
   turn.forgotten?.();
   turn = {};
+  outdate();
+}
+
+// Say that the answer that is shown belongs to what was asked about earlier.
+function outdate() {
+  document.dispatchEvent(new CustomEvent("outdated"));
 }
 
 async function askOn() {

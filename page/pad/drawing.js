@@ -67,7 +67,8 @@ function paintStroke(sheet, { width, points }) {
     const [nextX, nextY] = points[i + 1];
     sheet.quadraticCurveTo(x, y, (x + nextX) / 2, (y + nextY) / 2);
   }
-  sheet.lineTo(...points[points.length - 1]); // of one point this is a dot
+  const [x, y] = points[points.length - 1];
+  sheet.lineTo(x + 0.01, y); // a tap is a dot: a line of no length would not be drawn
   sheet.stroke();
 }
 
@@ -88,6 +89,7 @@ function begin(event) {
   strokes.push({ width: Number(brush.value), points: [pointOf(event)] });
   say("");
   showBox(null);
+  outdate();
   paint();
 }
 
