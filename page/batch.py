@@ -76,7 +76,7 @@ def read_all(
             some.append(
                 Prepared(Row(file.name, fault=late))
                 if late
-                else _prepared(file, method, reader.settings, thumbnails)
+                else _prepared(file, method, reader, thumbnails)
             )
             time.sleep(BREATH)
         while True:
@@ -99,13 +99,11 @@ def read_all(
                 break
 
 
-def _prepared(
-    file: PictureFile, method: str, settings: config.Settings, thumbnails: bool
-) -> Prepared:
+def _prepared(file: PictureFile, method: str, reader: Reader, thumbnails: bool) -> Prepared:
     """Bring one picture to MNIST form; a fault becomes its row."""
     original = ""
     try:
-        picture = utils.decode(file.read(), settings.max_pixels)
+        picture = reader.decode(file.read())
         original = thumbnail(picture) if thumbnails else ""
         image = utils.to_mnist_form(picture, method)
     except config.ReaderError as fault:
