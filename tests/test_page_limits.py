@@ -5,6 +5,7 @@ import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ def sent(app: Any, path: str, length: int, stated: bool) -> tuple[int, bytes, in
         left -= size
         return {"type": "http.request", "body": bytes(size), "more_body": left > 0}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         answers.append(message)
 
     headers = [(b"content-length", str(length).encode())] if stated else []
