@@ -13,7 +13,7 @@ from page_window import MAX_BYTES, Server
 
 import config
 from page import uploads
-from page.request_limits import AROUND, REFERENCE, RequestLimits
+from page.request_limits import AROUND, REFERENCE, Message, RequestLimits
 
 SETTINGS = config.Settings(max_bytes=1_000_000, page_pictures=10)
 CALL = 10 * REFERENCE + AROUND
@@ -44,13 +44,13 @@ def sent(app: Any, path: str, length: int, stated: bool) -> tuple[int, bytes, in
     """Send a body; return the status and the answer, and how many bytes of the body were taken."""
     left, answers = length, []
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Message:
         nonlocal left
         size = min(CHUNK, left)
         left -= size
         return {"type": "http.request", "body": bytes(size), "more_body": left > 0}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: Message) -> None:
         answers.append(message)
 
     headers = [(b"content-length", str(length).encode())] if stated else []
