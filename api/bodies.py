@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from granian.rsgi import HTTPProtocol, ProtocolClosed
 
 import config
-from api.problems import BUSY, MalformedRequest, Overloaded, SlowBody
+from api.problems import BUSY, MalformedRequest, Overloaded, slow_body
 
 SMALL = 64 * 1024  # bytes: bodies up to it have memory that larger ones cannot take
 AWAITED_WHOLE = 16 * 1024  # bytes of a stated length up to which a body is awaited in one step
@@ -53,10 +53,7 @@ class Bodies:
         except TimeoutError:
             self.release(body)
             body.length = 0
-            body.fault = SlowBody(
-                f"the body did not come within {self._seconds} seconds: send it faster, or less "
-                "of it"
-            )
+            body.fault = slow_body(self._seconds)
         except ProtocolClosed:
             self._end_early(body)
         else:

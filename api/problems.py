@@ -56,6 +56,13 @@ class SlowBody(config.ReaderError):
     """A request whose body did not come within the time limit."""
 
 
+def slow_body(seconds: int) -> SlowBody:
+    """Return the fault of a body that did not arrive within so many seconds."""
+    return SlowBody(
+        f"the body did not arrive within {seconds} seconds: send it faster, or less of it"
+    )
+
+
 class OutOfTime(config.ReaderError):
     """A request whose answer was not made within the time limit."""
 

@@ -13,6 +13,7 @@ import all_targets  # noqa: E402
 import asking  # noqa: E402
 import bundle  # noqa: E402
 import canary  # noqa: E402
+import cost  # noqa: E402
 import dockerfile  # noqa: E402
 import hundred  # noqa: E402
 import roots  # noqa: E402
@@ -25,6 +26,7 @@ __all__ = [
     "asking",
     "bundle",
     "canary",
+    "cost",
     "dockerfile",
     "hundred",
     "roots",

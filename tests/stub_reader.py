@@ -10,8 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import config
 from api.app import create_app
-from api.front import BUSY, REFUSED
-from api.problems import Overloaded
+from api.front import REFUSED
+from api.problems import BUSY, Overloaded
 from classifier import Classifier
 from outputs import Outputs
 

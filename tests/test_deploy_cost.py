@@ -3,9 +3,9 @@
 from datetime import date
 
 import pytest
-from cost import FILE, Price, of_a_million, prices
-from deploying import DEPLOY  # for its path
+from deploying import DEPLOY, cost
 
+FILE, Price, of_a_million, prices = cost.FILE, cost.Price, cost.of_a_million, cost.prices
 HERE = ("here", "https://example.org", date(2026, 1, 1))
 
 

@@ -15,7 +15,7 @@ from stub_reader import stub_app
 from werkzeug.test import run_wsgi_app
 
 import config
-from api.front import BUSY
+from api.problems import BUSY
 
 sys.path[:0] = [str(ROOT / "deploy" / "ray_cluster")]
 import bodies  # noqa: E402
@@ -109,7 +109,7 @@ def test_a_body_that_does_not_come_in_time_is_told_so() -> None:
 
     status, content, headers = answer(stub_app(max_bytes=MOST), asyncio.run(ask()))
     assert (status, headers["Content-Type"]) == (408, "application/problem+json")
-    assert "did not come within 0 seconds: send it faster" in content["detail"]
+    assert "did not arrive within 0 seconds: send it faster" in content["detail"]
 
 
 def test_memory_is_taken_by_what_has_come_and_given_back() -> None:

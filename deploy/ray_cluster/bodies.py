@@ -15,8 +15,8 @@ from typing import Any
 
 import config
 from api import stages
-from api.front import BUSY, REFUSED, Environ
-from api.problems import Overloaded, SlowBody
+from api.front import REFUSED, Environ
+from api.problems import BUSY, Overloaded, slow_body
 
 SMALL = 64 * 1024  # bytes: a body up to this size is read however much memory others hold
 BODIES = 8  # times max_bytes: memory for the larger bodies of one replica
@@ -56,8 +56,7 @@ class Bodies:
                 async with asyncio.timeout(seconds):
                     await self._receive(body, stated, pieces)
             except TimeoutError:
-                slow = f"the body did not come within {seconds} seconds: send it faster, or less"
-                self._discard(body, SlowBody(f"{slow} of it"))
+                self._discard(body, slow_body(seconds))
             yield body
         finally:
             self._reserved -= body.reserved

@@ -36,8 +36,8 @@ import cli  # noqa: E402
 import config  # noqa: E402
 from api import logs, reading, stages  # noqa: E402
 from api.app import create_app  # noqa: E402
-from api.front import BUSY, REFUSED, Environ  # noqa: E402
-from api.problems import Overloaded  # noqa: E402
+from api.front import REFUSED, Environ  # noqa: E402
+from api.problems import BUSY, Overloaded  # noqa: E402
 from classifier import Classifier  # noqa: E402
 from outputs import Outputs  # noqa: E402
 
