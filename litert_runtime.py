@@ -6,11 +6,10 @@ another. So a serving process needs no TensorFlow, and the Keras file stays the 
 
 import contextlib
 import hashlib
-import threading
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -120,47 +119,63 @@ def load(path: Path) -> Predict:
     return run(path.read_bytes())
 
 
+class _Ready(NamedTuple):
+    """An interpreter, and what it says of its input and its outputs."""
+
+    interpreter: Any
+    input: Detail
+    outputs: dict[str, Detail]
+
+
 def run(content: bytes) -> Predict:
     """Return what answers with a LiteRT file, from any thread.
 
-    An interpreter is for one thread at a time, so every thread gets its own. It takes one
-    image: batches gain nothing on a CPU.
+    An interpreter is for one thread at a time, so there are as many as ever answered at once. It
+    takes one image: batches gain nothing on a CPU.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    own = threading.local()
-
-    def interpreter() -> tuple[Any, Detail, dict[str, Detail]]:
-        if not hasattr(own, "ready"):
-            with quiet.notices_aside():  # the first interpreter of a process announces XNNPACK
-                made = Interpreter(model_content=content, num_threads=1)
-                made.allocate_tensors()
-            runner = made.get_signature_runner()
-            (given,) = runner.get_input_details().values()
-            details = dict(runner.get_output_details())
-            if set(details) - {IS_DIGIT} != {PROBABILITIES}:
-                (detail,) = details.values()
-                details = {PROBABILITIES: detail}
-            own.ready = made, given, details
-        found: tuple[Any, Detail, dict[str, Detail]] = own.ready
-        return found
+    idle: list[_Ready] = []
 
     def predict(images: np.ndarray) -> Outputs:
-        made, given, details = interpreter()
-        said: dict[str, list[np.ndarray]] = {name: [] for name in details}
-        for image in _as_stored(images, given):
-            made.set_tensor(given["index"], image[None])
-            made.invoke()
-            for name, detail in details.items():
-                said[name].append(made.get_tensor(detail["index"]))
-        values = {name: _as_meant(np.concatenate(said[name]), details[name]) for name in details}
-        is_digit = values.get(IS_DIGIT)
-        return Outputs(
-            _summing_to_one(values[PROBABILITIES], details[PROBABILITIES]),
-            None if is_digit is None else is_digit.reshape(len(images)),
-        )
+        try:
+            ready = idle.pop()
+        except IndexError:
+            ready = _prepared(content)
+        outputs = _outputs(ready, images)
+        idle.append(ready)  # not after a fault: its state is not known
+        return outputs
 
     return predict
+
+
+def _prepared(content: bytes) -> _Ready:
+    from ai_edge_litert.interpreter import Interpreter
+
+    with quiet.notices_aside():  # the first interpreter of a process announces XNNPACK
+        interpreter = Interpreter(model_content=content, num_threads=1)
+        interpreter.allocate_tensors()
+    runner = interpreter.get_signature_runner()
+    (image,) = runner.get_input_details().values()
+    outputs = dict(runner.get_output_details())
+    if set(outputs) - {IS_DIGIT} != {PROBABILITIES}:
+        (detail,) = outputs.values()
+        outputs = {PROBABILITIES: detail}
+    return _Ready(interpreter, image, outputs)
+
+
+def _outputs(ready: _Ready, images: np.ndarray) -> Outputs:
+    interpreter, details = ready.interpreter, ready.outputs
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in details}
+    for image in _as_stored(images, ready.input):
+        interpreter.set_tensor(ready.input["index"], image[None])
+        interpreter.invoke()
+        for name, detail in details.items():
+            parts[name].append(interpreter.get_tensor(detail["index"]))
+    values = {name: _as_meant(np.concatenate(parts[name]), details[name]) for name in details}
+    is_digit = values.get(IS_DIGIT)
+    return Outputs(
+        _summing_to_one(values[PROBABILITIES], details[PROBABILITIES]),
+        None if is_digit is None else is_digit.reshape(len(images)),
+    )
 
 
 def _as_stored(values: np.ndarray, detail: Detail) -> np.ndarray:

@@ -5,7 +5,9 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -142,3 +144,22 @@ def test_a_damaged_model_is_not_said_to_be_served(
     with pytest.raises(model_files.ModelError, match="is not a Keras model file"):
         Classifier.load(model)
     assert caplog.text == ""
+
+
+def test_threads_that_answer_one_after_another_share_an_interpreter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepare, made = litert_runtime._prepared, []
+
+    def counted(content: bytes) -> Any:
+        made.append(threading.get_ident())
+        return prepare(content)
+
+    monkeypatch.setattr(litert_runtime, "_prepared", counted)
+    predict = litert_runtime.load(litert_runtime.derived_path(config.MODEL_PATH))
+    blank = np.zeros((1, 28, 28, 1), np.float32)
+    for _ in range(3):
+        thread = threading.Thread(target=predict, args=(blank,))
+        thread.start()
+        thread.join()
+    assert len(made) == 1
