@@ -200,5 +200,8 @@ def serve() -> None:
             outcome = None, function(*args)
         except Exception as fault:
             outcome = fault.with_traceback(None), None
-        pickle.dump(outcome, outcomes, pickle.HIGHEST_PROTOCOL)
-        outcomes.flush()
+        try:
+            pickle.dump(outcome, outcomes, pickle.HIGHEST_PROTOCOL)
+            outcomes.flush()
+        except BrokenPipeError:  # the parent was killed meanwhile
+            os._exit(0)

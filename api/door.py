@@ -76,7 +76,9 @@ class Door:
                     protocol.response_bytes(*self._call(environ))
                     await asyncio.sleep(0)  # who has come meanwhile is let in, or sent away
             else:
-                protocol.response_bytes(*await self._threads.run(self._call, environ))
+                is_large = len(body.content) > SMALL
+                response = await self._threads.run(is_large, self._call, environ)
+                protocol.response_bytes(*response)
         finally:
             self._waiting[is_quick] -= 1
 

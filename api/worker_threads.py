@@ -2,38 +2,75 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from typing import TypeVar
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 THREADS = 32  # more than may wait for the decoding process, so that some are always free
 
 
+class Turn:
+    """A lock that threads get in the order in which they ask: `threading.Lock` keeps none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._gates: deque[threading.Lock] = deque()  # each locked until its thread's turn
+        self._is_taken = False
+
+    def acquire(self) -> None:
+        """Wait for the turn."""
+        with self._lock:
+            if not self._is_taken:
+                self._is_taken = True
+                return
+            gate = threading.Lock()
+            gate.acquire()
+            self._gates.append(gate)
+        gate.acquire()
+
+    def release(self) -> None:
+        """Hand the turn to the thread that has waited longest."""
+        with self._lock:
+            if self._gates:
+                self._gates.popleft().release()
+            else:
+                self._is_taken = False
+
+
 class WorkerThreads:
-    """Threads of which one at a time is at work: Python would not run several sooner."""
+    """Threads of which two at a time are at work, one for a large body and one for a small one.
+
+    Python would not run more of them any sooner.
+    """
 
     def __init__(self) -> None:
         self._executor = ThreadPoolExecutor(THREADS, "answer")
-        self._turn = threading.Lock()
+        self._turns = {True: Turn(), False: Turn()}  # by whether the body is large
+        self._own = threading.local()  # the turn of the thread that asks
 
-    async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    async def run(self, is_large: bool, function: Callable[..., R], *args: object) -> R:
         """Return the function's result, worked out in one of the threads when it is its turn."""
 
         def work() -> R:
-            with self._turn:
-                return function(*args, **kwargs)
+            turn = self._own.turn = self._turns[is_large]
+            turn.acquire()
+            try:
+                return function(*args)
+            finally:
+                turn.release()
 
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Let another thread work while the one that calls this waits for something."""
-        self._turn.release()
+        turn: Turn = self._own.turn
+        turn.release()
         try:
             yield
         finally:
-            self._turn.acquire()
+            turn.acquire()

@@ -287,6 +287,8 @@ def main() -> int:
             attack.wait()
             end(server.process, os.getpid())
         run.log = (Path(folder) / "log").read_text("utf-8", "replace")
+        if "Traceback" in run.log:
+            print(run.log[run.log.index("Traceback") :][:4000])
     print(f"left running: {descendants(os.getpid())}")
     return 0 if report(run, server) else 1
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
@@ -15,7 +16,7 @@ from api.bodies import MEMORY, SMALL, UNKNOWN, Bodies, Body
 from api.door import KEPT_FOR, Door
 from api.front import Environ
 from api.problems import MalformedRequest, Overloaded, SlowBody
-from api.worker_threads import WorkerThreads
+from api.worker_threads import Turn, WorkerThreads
 from decoding_process import LARGE_PIXELS
 
 LIMIT = 1_000_000
@@ -157,15 +158,45 @@ class TestWhoAnswers:
             order.append("waited")
 
         async def run() -> None:
-            waiting = asyncio.create_task(threads.run(wait))
+            waiting = asyncio.create_task(threads.run(False, wait))
             while not waits.is_set():
                 await asyncio.sleep(0.001)
-            await threads.run(order.append, "worked")
+            await threads.run(False, order.append, "worked")
             may_go_on.set()
             await waiting
 
         asyncio.run(run())
         assert order == ["worked", "waited"]
+
+    def test_turns_are_in_the_order_in_which_they_are_asked_for(self) -> None:
+        turn, order = Turn(), list[int]()
+        turn.acquire()
+
+        def wait(number: int) -> None:
+            turn.acquire()
+            order.append(number)
+            turn.release()
+
+        threads = [threading.Thread(target=wait, args=(number,)) for number in range(8)]
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            while len(turn._gates) < number:
+                time.sleep(0.001)
+        turn.release()
+        for thread in threads:
+            thread.join()
+        assert order == list(range(8))
+
+    def test_a_large_body_keeps_no_small_one_waiting(self) -> None:
+        threads, go_on = WorkerThreads(), threading.Event()
+
+        async def run() -> None:
+            large = asyncio.create_task(threads.run(True, go_on.wait, 60))
+            assert await threads.run(False, str, 1) == "1"
+            go_on.set()
+            assert await large
+
+        asyncio.run(run())
 
 
 class TestHeaders:

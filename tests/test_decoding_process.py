@@ -121,18 +121,26 @@ def test_cheaper_calls_come_first_and_too_many_are_refused() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are found in /proc")
-def test_it_ends_with_the_process_that_started_it_however_that_ends() -> None:
+@pytest.mark.parametrize("busy", [False, True])
+def test_it_ends_with_the_process_that_started_it_however_that_ends(busy: bool) -> None:
     program = (
-        "import os, time; from decoding_process import DecodingProcess\n"
-        "print(DecodingProcess().call(1, 60, os.getpid), flush=True); time.sleep(600)"
+        "import os, time; from decoding_process import DecodingProcess; d = DecodingProcess()\n"
+        f"print(d.call(1, 60, os.getpid), flush=True); {'d.call(1, 60, time.sleep, 1)' * busy}\n"
+        "time.sleep(600)"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=config.ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program],
+        cwd=config.ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
-        assert process.stdout is not None
+        assert process.stdout is not None and process.stderr is not None
         child = Path(f"/proc/{int(process.stdout.readline())}")
         assert child.exists()
+        time.sleep(0.2 * busy)
         process.send_signal(signal.SIGKILL)
+        assert process.stderr.read() == ""  # which ends when the child has ended too
     deadline = time.monotonic() + 60
     while child.exists() and "Z" not in (child / "stat").read_text("utf-8").split()[2]:
         assert time.monotonic() < deadline
