@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from page_window import Server
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
     from classifier import Classifier
     from load_mnist_local import Mnist
@@ -34,7 +34,7 @@ for variable in [name for name in os.environ if name.startswith("MNIST_")]:
 
 # The same examples at every run, so that a red test is red for the next person too;
 # HYPOTHESIS_PROFILE=search looks for new ones.
-hypothesis.settings.register_profile("project", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("project", deadline=None, derandomize=True, max_examples=40)
 hypothesis.settings.register_profile("search", deadline=None, max_examples=1000)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "project"))
 
@@ -53,6 +53,10 @@ BROWSER_FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    # Chrome's own popups, two more pages a window; the rest is what Playwright switches off, whose
+    # list this one replaces.
+    "--disable-features=WebUIOmniboxPopup,WebUIOmniboxAimPopup,HttpsUpgrades,LensOverlay,"
+    "MediaRouter,OptimizationHints,PaintHolding",
 )
 NO_BROWSER = (
     "NO BROWSER: the page's tests need Google Chrome or Chromium and none was found; "
@@ -98,13 +102,23 @@ def classifier() -> "Classifier":
 
 
 @pytest.fixture(scope="session")
-def two_outputs(tmp_path_factory: pytest.TempPathFactory) -> "Classifier":
-    """A throw-away model that says `is_digit` too, loaded; see tests/two_outputs.py."""
+def two_outputs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A throw-away model that says `is_digit`, its LiteRT form beside it; see two_outputs.py."""
     from two_outputs import write_model
 
     from classifier import Classifier
 
-    return Classifier.load(write_model(tmp_path_factory.mktemp("model") / "two_outputs.keras"))
+    path = write_model(tmp_path_factory.mktemp("model") / "two_outputs.keras")
+    Classifier.load(path)  # which derives the form
+    return path
+
+
+@pytest.fixture(scope="session")
+def two_outputs(two_outputs_file: Path) -> "Classifier":
+    """The same, loaded."""
+    from classifier import Classifier
+
+    return Classifier.load(two_outputs_file)
 
 
 @pytest.fixture(scope="session")
@@ -132,27 +146,76 @@ def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
+    """The API and a page that asks it, as a deployment would run them.
+
+    The model is the shipped one in LiteRT's form: to the page another than the shipped file.
+    """
+    from api_server import running
+    from page_window import page_served
+
+    import config
+    import litert_runtime
+    import model_files
+
+    folder = tmp_path_factory.mktemp("pair")
+    content = litert_runtime.derived_path(config.MODEL_PATH).read_bytes()
+    model = folder / "mnist_cnn.tflite"
+    model_files.write_model(lambda file: file.write_bytes(content), {}, model)
+    with running("--workers", "1", "--model", str(model)) as port:
+        flags = "--api-url", f"http://127.0.0.1:{port}", "--model", "none.keras"
+        with page_served(folder, *flags) as server:
+            yield server
+
+
+@pytest.fixture(scope="session")
+def windows(browser: "Browser") -> Iterator[dict[str, "BrowserContext"]]:
+    """The windows that tests have opened, by their options: a tab costs a third of a window."""
+    contexts: dict[str, BrowserContext] = {}
+    yield contexts
+    for context in contexts.values():
+        context.close()
+
+
 @pytest.fixture
-def open_page(page_server: "Server", browser: "Browser") -> Iterator[Callable[..., "Page"]]:
-    """Opens the page in a window of its own; nothing outside may be asked for, nothing fail."""
+def open_page(
+    page_server: "Server", browser: "Browser", windows: dict[str, "BrowserContext"]
+) -> Iterator[Callable[..., "Page"]]:
+    """Opens the page in a tab, the only one of its window, with a viewport and other options.
+
+    Nothing outside may be asked for, and nothing fail. server: another than the usual one.
+    """
     from page_window import is_outside
 
-    contexts, outside, faults = [], [], []
+    pages: list[Page] = []
+    outside: list[str] = []
+    faults: list[str] = []
 
-    def opened(**options: Any) -> "Page":
-        context = browser.new_context(**options)
-        contexts.append(context)
-        context.on("request", lambda request: outside.append(request.url))
+    def opened(server: "Server" = page_server, **options: Any) -> "Page":
+        viewport = options.pop("viewport", {"width": 1280, "height": 720})
+        context = windows.get(repr(options))
+        if context is None:
+            context = windows[repr(options)] = browser.new_context(**options)
+        elif context.pages:  # two tabs of a window are not both seen
+            context = browser.new_context(**options)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        pages.append(page)
+        page.set_viewport_size(viewport)
+        page.set_default_timeout(30_000)
+        page.on("request", lambda request: outside.append(request.url))
         page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto(page_server.url)
+        page.goto(server.url)
         page.locator(".pad-paper.empty").wait_for()
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.unroute_all(behavior="ignoreErrors")
+        if page.context in windows.values():
+            page.close()
+        else:
+            page.context.close()
     assert [url for url in outside if is_outside(url)] == []
     assert faults == []
 

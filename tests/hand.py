@@ -24,7 +24,7 @@ HANDS = {
 }
 
 
-def smooth(corners: str, steps: int = 6) -> Stroke:
+def smooth(corners: str, steps: int = 3) -> Stroke:
     """Return points close together on a smooth curve (Catmull-Rom) through those of a line."""
     through = np.array([corner.split(",") for corner in corners.split()], float) / 100
     points = np.concatenate([through[:1], through, through[-1:]])
@@ -43,7 +43,7 @@ def varied(digit: int, size: float, middle: tuple[float, float], slant: float) -
     size: of its longer side, and middle: of the digit, in shares of the pad's side; slant: the
     tangent of the angle by which it leans to the right.
     """
-    lines = [np.array(smooth(stroke, 3)) for stroke in HANDS[digit]]
+    lines = [np.array(smooth(stroke)) for stroke in HANDS[digit]]
     points = np.concatenate(lines)
     low, high = points.min(axis=0), points.max(axis=0)
     form = size / (high - low).max() * np.array([[1.0, 0.0], [-slant, 1.0]])

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from functools import cache
 from typing import Any
 
 from PIL import Image, ImageDraw
@@ -36,6 +37,9 @@ def png(width: int, height: int, depth: int, colour: int, row: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
+@cache
 def blank_png(width: int, height: int, grey: int = 255) -> bytes:
     """Return the bytes of an even grey PNG, without ever holding its pixels."""
+    if grey == 255:  # a bit a pixel: large ones are sooner made
+        return png(width, height, 1, 0, b"\xff" * ((width + 7) // 8))
     return png(width, height, 8, 0, bytes([grey]) * width)

