@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-EACH = 60  # pictures of each condition
-DRAWN = 200  # digits in other people's shapes
+EACH = 16  # pictures of each condition; benchmarks/browser_parity.py takes ten thousand in all
+DRAWN = 60  # digits in other people's shapes
 MOST_OTHERWISE = 0.001  # share of answers that may differ from Python's
 DRAWINGS = 40
 READY = "Ready, without a connection too."
