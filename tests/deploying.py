@@ -16,6 +16,8 @@ import canary  # noqa: E402
 import cost  # noqa: E402
 import dockerfile  # noqa: E402
 import hundred  # noqa: E402
+import kubernetes_canary  # noqa: E402
+import release_files  # noqa: E402
 import roots  # noqa: E402
 import watching  # noqa: E402
 
@@ -29,6 +31,8 @@ __all__ = [
     "cost",
     "dockerfile",
     "hundred",
+    "kubernetes_canary",
+    "release_files",
     "roots",
     "watching",
 ]

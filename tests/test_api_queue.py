@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any
 
+import event_loop
 import pytest
 from granian.rsgi import ProtocolClosed
 
@@ -127,9 +128,13 @@ class TestWhoAnswers:
     ) -> None:
         app = App()
         assert LARGE_PIXELS == 512 * 512
-        asyncio.run(post(door_of(app), body, kind, path))
-        assert app.threads == [threading.get_ident()] if quick else app.threads != []
-        assert (app.threads[0] == threading.get_ident()) == quick
+
+        async def run() -> int:
+            await post(door_of(app), body, kind, path)
+            return threading.get_ident()
+
+        assert (app.threads == [event_loop.run(run())]) == quick
+        assert len(app.threads) == 1
 
     def test_health_and_small_pictures_are_answered_while_threads_are_at_work(self) -> None:
         app = App()
@@ -149,7 +154,7 @@ class TestWhoAnswers:
             app.go_on.set()
             assert [answer.status for answer in await asyncio.gather(*slow)] == [200] * 4
 
-        asyncio.run(run())
+        event_loop.run(run())
 
     def test_threads_work_one_at_a_time_unless_one_waits(self) -> None:
         threads, order = WorkerThreads(), []
@@ -169,7 +174,7 @@ class TestWhoAnswers:
             may_go_on.set()
             await waiting
 
-        asyncio.run(run())
+        event_loop.run(run())
         assert order == ["worked", "waited"]
 
     def test_turns_are_in_the_order_in_which_they_are_asked_for(self) -> None:
@@ -200,14 +205,14 @@ class TestWhoAnswers:
             go_on.set()
             assert await large
 
-        asyncio.run(run())
+        event_loop.run(run())
 
 
 class TestHeaders:
     def test_names_with_underscores_are_dropped(self) -> None:
         app = App()
         scope = Scope("GET", "/", {"x_request_id": "forged", "x-request-id": "own", "a_b": "c"})
-        asyncio.run(door_of(app).answer(scope, Protocol()))  # type: ignore[arg-type]
+        event_loop.run(door_of(app).answer(scope, Protocol()))  # type: ignore[arg-type]
         assert app.environs[0]["HTTP_X_REQUEST_ID"] == "own"
         assert "HTTP_A_B" not in app.environs[0]
 
@@ -226,7 +231,7 @@ class TestHeaders:
                 answers.append(protocol)
             return answers
 
-        *earlier, last = asyncio.run(run())
+        *earlier, last = event_loop.run(run())
         assert not any(answer.headers for answer in earlier)
         assert last.headers == ([("Connection", "close")] if ended else [])
 
@@ -235,7 +240,7 @@ class TestBodies:
     def read(self, *pieces: bytes, stated: int, bodies: Bodies | None = None) -> Body:
         body = Body()
         reader = bodies or Bodies(SETTINGS)
-        asyncio.run(reader.read(Protocol(*pieces), body, stated))  # type: ignore[arg-type]
+        event_loop.run(reader.read(Protocol(*pieces), body, stated))  # type: ignore[arg-type]
         return body
 
     @pytest.mark.parametrize("stated", [UNKNOWN, 5])
@@ -267,7 +272,7 @@ class TestBodies:
             for task in idle:
                 task.cancel()
 
-        asyncio.run(run())
+        event_loop.run(run())
 
     def test_large_ones_leave_memory_to_small_ones(self) -> None:
         bodies = Bodies(SETTINGS)
@@ -286,7 +291,7 @@ class TestBodies:
         bodies = Bodies(config.Settings(max_bytes=LIMIT, max_seconds=0))
         body = Body()
         slow = Protocol(b"x" * 70_000, then=asyncio.Event())
-        asyncio.run(bodies.read(slow, body, LIMIT))  # type: ignore[arg-type]
+        event_loop.run(bodies.read(slow, body, LIMIT))  # type: ignore[arg-type]
         assert isinstance(body.fault, SlowBody)
         assert (body.content, bodies.held) == (b"", 0)
 
@@ -295,6 +300,6 @@ class TestBodies:
         bodies = Bodies(SETTINGS)
         gone = Protocol(b"x" * 10_000, fault=ProtocolClosed() if stated < SMALL // 4 else None)
         body = Body()
-        asyncio.run(bodies.read(gone, body, stated))  # type: ignore[arg-type]
+        event_loop.run(bodies.read(gone, body, stated))  # type: ignore[arg-type]
         assert isinstance(body.fault, MalformedRequest)
         assert (body.content, bodies.held) == (b"", 0)

@@ -126,11 +126,18 @@ def densities(image: np.ndarray, told: attribution.Attribution) -> np.ndarray:
 
 
 def occluded(image: np.ndarray, told: attribution.Attribution, model: Classifier) -> np.ndarray:
-    """Return by how much each pixel's 5x5 neighbourhood, erased, lowers the log-odds (784,)."""
+    """Return by how much each inked pixel's 5x5 neighbourhood, erased, lowers the log-odds (784,).
+
+    Of paper 0: it takes nothing away to erase it.
+    """
     y, x = np.mgrid[:SIDE, :SIDE]
-    near = (abs(y - y.reshape(-1, 1, 1)) <= 2) & (abs(x - x.reshape(-1, 1, 1)) <= 2)
+    inked = np.flatnonzero(image)
+    down, across = (axis.ravel()[inked, None, None] for axis in (y, x))
+    near = (abs(y - down) <= 2) & (abs(x - across) <= 2)
     images = np.where(near[..., None], 0, image[None]).astype(np.float32)
-    return told.log_odds - log_odds(model.probabilities(images), told)
+    lowered = np.zeros(image.size)
+    lowered[inked] = told.log_odds - log_odds(model.probabilities(images), told)
+    return lowered
 
 
 @pytest.mark.slow
@@ -140,7 +147,7 @@ def test_erasing_what_is_ranked_first_takes_the_answer_away_first(
     """The deletion metric of RISE (Petsiuk et al. 2018), against random ink and occlusion."""
     rng = np.random.default_rng(5)
     means: dict[str, list[float]] = {"ours": [], "last": [], "random": [], "occlusion": []}
-    for image in mnist.validation.images[100:130]:
+    for image in mnist.validation.images[100:120]:
         told = attribute(image, classifier.probabilities)
         ours = densities(image, told)
         orders = {

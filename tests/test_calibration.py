@@ -19,10 +19,11 @@ pytestmark = pytest.mark.slow
 PRESET = replace(
     presets.PRESETS["best"],
     filters=(8, 16, 16, 16, 16),
-    epochs=12,
-    batch_size=32,
+    epochs=8,
+    batch_size=16,
+    learning_rate=3e-3,
     parts=2,
-    pool=presets.PoolRecipe(3000, 60, 60, 300, presets.MILD),
+    pool=presets.PoolRecipe(2000, 40, 40, 200, presets.MILD),
     teachers=("shipped",),
     fresh=0.0,
     start=None,
@@ -38,8 +39,13 @@ def calibration() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
+def train(mnist: Mnist) -> Split:
+    return Split(mnist.train.images[:3000], mnist.train.labels[:3000])
+
+
+@pytest.fixture(scope="module")
 def trained(
-    calibration: ModuleType, mnist: Mnist, tmp_path_factory: pytest.TempPathFactory
+    calibration: ModuleType, mnist: Mnist, train: Split, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
     """A small network of the best recipe's kind, its folder and its calibration."""
     import training_loop
@@ -50,11 +56,11 @@ def trained(
     teachers = folder / "teachers"
     shipped = config.MODEL_PATH.read_bytes()
     model_files.write_model(lambda file: file.write_bytes(shipped), {}, teachers / "shipped.keras")
-    lessons = lessons_for(PRESET, mnist.train, folder / "pool", teachers)
+    lessons = lessons_for(PRESET, train, folder / "pool", teachers)
     validation = Split(mnist.validation.images[:500], mnist.validation.labels[:500])
     checkpoints = Checkpoints(folder / "checkpoints")
     network, progress = training_loop.train(PRESET, lessons, validation, checkpoints)
-    small = replace(calibration.PICTURES, sheets=60, strokes=60, none=120)
+    small = replace(calibration.PICTURES, sheets=40, strokes=40, none=80)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(calibration, "PICTURES", small)
         found = calibration.calibrate(network, PRESET, validation, folder / "validation")
@@ -73,7 +79,7 @@ def test_the_threshold_turns_few_digits_away(
 ) -> None:
     told = trained["found"].figures["is_digit"]
     assert told["digits_rejected"] <= calibration.MOST_REJECTED + 1 / 500
-    assert told["pictures_rejected"] <= calibration.MOST_REJECTED_PICTURES + 1 / 120
+    assert told["pictures_rejected"] <= calibration.MOST_REJECTED_PICTURES + 1 / 80
     assert 0 <= told["non_digits_accepted"] <= 1
     assert told["auroc"] > 0.5
     assert trained["found"].temperature > 0
@@ -105,21 +111,22 @@ def test_a_preset_without_a_pool_has_a_temperature_only(
     from model import build_model
 
     preset = presets.PRESETS["smoke"]
-    found = calibration.calibrate(build_model(preset), preset, mnist.validation, tmp_path)
+    few = Split(mnist.validation.images[:500], mnist.validation.labels[:500])
+    found = calibration.calibrate(build_model(preset), preset, few, tmp_path)
     assert found.temperature > 0
     assert found.figures == {}
     assert not list(tmp_path.iterdir())
 
 
 def test_a_share_of_a_batch_is_mnist_bent_anew_and_taught(
-    trained: dict[str, Any], mnist: Mnist
+    trained: dict[str, Any], train: Split
 ) -> None:
     from lessons import lessons_for
 
     folder = trained["folder"]
-    preset = replace(PRESET, epochs=2, learning_rate=1e-3, fresh=0.5, batch_size=64)
-    lessons = lessons_for(preset, mnist.train, folder / "pool", folder / "teachers")
-    assert lessons.steps == len(mnist.train) // 32
+    preset = replace(PRESET, epochs=2, fresh=0.5, batch_size=64)
+    lessons = lessons_for(preset, train, folder / "pool", folder / "teachers")
+    assert lessons.steps == len(train) // 32
     images, answers = next(iter(lessons.batches(0)))
     assert images.shape == (64, 28, 28, 1)
     assert answers.shape == (64, 11)

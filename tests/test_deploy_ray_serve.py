@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 
+import event_loop
 import pytest
 from api_server import EIGHT
 from conftest import ROOT
@@ -63,7 +64,7 @@ def test_a_body_within_the_limits_is_answered() -> None:
         async with Bodies(SETTINGS).read(str(len(EIGHT)), in_pieces(EIGHT, 100)) as body:
             return body
 
-    body = asyncio.run(ask())
+    body = event_loop.run(ask())
     status, content, _ = answer(stub_app(max_bytes=MOST), body)
     assert (status, content["digit"]) == (200, 8)
 
@@ -74,7 +75,7 @@ def test_a_body_that_is_stated_too_large_is_refused_before_any_of_it_is_awaited(
             return body
 
     app = stub_app(max_bytes=MOST)
-    status, content, headers = answer(app, asyncio.run(ask()))
+    status, content, headers = answer(app, event_loop.run(ask()))
     of_the_api = app.test_client().post("/predict", data=bytes(MOST + 1), content_type="image/png")
     assert (status, headers["Content-Type"]) == (413, "application/problem+json")
     assert content["detail"] == of_the_api.get_json()["detail"]
@@ -95,7 +96,7 @@ def test_of_a_body_without_a_true_length_no_more_is_read_than_the_limit(stated: 
             return body
 
     reader = Bodies(SETTINGS)
-    body = asyncio.run(ask(reader))
+    body = event_loop.run(ask(reader))
     assert read == 120_000
     assert not body.content.getvalue()
     assert answer(stub_app(max_bytes=MOST), body)[0] == 413
@@ -107,7 +108,7 @@ def test_a_body_that_does_not_come_in_time_is_told_so() -> None:
         async with Bodies(settings).read(str(MOST), never(EIGHT)) as body:
             return body
 
-    status, content, headers = answer(stub_app(max_bytes=MOST), asyncio.run(ask()))
+    status, content, headers = answer(stub_app(max_bytes=MOST), event_loop.run(ask()))
     assert (status, headers["Content-Type"]) == (408, "application/problem+json")
     assert "did not arrive within 0 seconds: send it faster" in content["detail"]
 
@@ -140,7 +141,7 @@ def test_memory_is_taken_by_what_has_come_and_given_back() -> None:
         assert reader._reserved == 0
         return ninth, small, after
 
-    ninth, small, after = asyncio.run(ask())
+    ninth, small, after = event_loop.run(ask())
     assert small.fault is after.fault is None
     status, content, headers = answer(stub_app(max_bytes=MOST), ninth)
     assert (status, content["detail"], headers["Retry-After"]) == (503, BUSY, "1")

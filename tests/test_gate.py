@@ -12,7 +12,6 @@ import numpy as np
 import paired
 import pytest
 from paired import Asked, Rule
-from two_outputs import write_model
 
 import config
 import metrics
@@ -161,16 +160,16 @@ def test_pictures_of_one_digit_are_drawn_together() -> None:
 
 @pytest.fixture
 def few_asked(monkeypatch: pytest.MonkeyPatch, mnist: Mnist) -> None:
-    """Let the script ask a tenth of the test set."""
-    few = Split(mnist.test.images[:1000], mnist.test.labels[:1000])
+    """Let the script ask few images of the test set."""
+    few = Split(mnist.test.images[:500], mnist.test.labels[:500])
     monkeypatch.setattr(gate, "load_mnist", lambda folder: replace(mnist, test=few))
 
 
 @pytest.mark.usefixtures("few_asked")
 def test_the_script_stops_a_bad_file_and_says_why(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    two_outputs_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bad = write_model(tmp_path / "bad.keras")
+    bad = two_outputs_file
     assert gate.main([str(bad), "--digits", "10", "--output", str(tmp_path / "gate")]) == 1
     told = capsys.readouterr().err.splitlines()
     assert any(re.match(r"gate: test set, misread: 0\.\d\d% -> ", line) for line in told)

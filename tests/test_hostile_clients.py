@@ -9,6 +9,7 @@ import struct
 import sys
 import time
 
+import event_loop
 import pytest
 from conftest import ROOT
 
@@ -226,7 +227,7 @@ def test_every_act_comes_to_an_end_and_is_counted(monkeypatch: pytest.MonkeyPatc
         return {name: dict(counts) for name, counts in attacker.outcomes.items()}
 
     acts = (*attacks.SLOW_ACTS, *attacks.LIGHT_ACTS, *attacks.BURST_ACTS)
-    assert asyncio.run(attempted(acts)) == {
+    assert event_loop.run(attempted(acts)) == {
         "stated above the limit": {"413": 1},
         "stated and idle": {"held open": 1},
         "chunked and idle": {"held open": 1},

@@ -1,6 +1,5 @@
 """What visitors can make the page's process and its folder of uploads hold."""
 
-import asyncio
 import http.client
 import os
 import time
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import event_loop
 import pytest
 from page_window import MAX_BYTES, Server
 
@@ -55,7 +55,7 @@ def sent(app: Any, path: str, length: int, stated: bool) -> tuple[int, bytes, in
 
     headers = [(b"content-length", str(length).encode())] if stated else []
     scope = {"type": "http", "path": path, "headers": headers}
-    asyncio.run(RequestLimits(app, SETTINGS)(scope, receive, send))
+    event_loop.run(RequestLimits(app, SETTINGS)(scope, receive, send))
     start, body = answers
     return start["status"], body["body"], length - left
 
@@ -84,7 +84,7 @@ def test_what_is_no_request_goes_by() -> None:
         heard.extend(parts)
 
     parts: Any = ({"type": "lifespan"}, "receive", "send")
-    asyncio.run(RequestLimits(app, SETTINGS)(*parts))
+    event_loop.run(RequestLimits(app, SETTINGS)(*parts))
     assert heard == [*parts]
 
 

@@ -11,12 +11,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-import deploying  # noqa: F401  # puts deploy/pipeline on the path
-import kubernetes_canary
 import pytest
-import release_files
 import yaml
-from conftest import ROOT
+from deploying import ROOT, canary, hundred, kubernetes_canary, release_files
 
 import config
 import model_files
@@ -196,10 +193,18 @@ def told(log: Path) -> list[str]:
     return [" ".join(json.loads(line)) for line in log.read_text().splitlines()]
 
 
+@pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the canary be asked ten of the hundred pictures."""
+    known = hundred.pictures()[::10]
+    monkeypatch.setattr(canary, "pictures", lambda: known)
+
+
 QUICK = ("--steps", "25,50", "--seconds", "0.2", "--every", "0.1")
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_pictures")
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in is a script")
 def test_on_kubernetes_a_good_image_is_promoted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -217,14 +222,13 @@ def test_on_kubernetes_a_good_image_is_promoted(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_pictures")
 @pytest.mark.skipif(os.name != "posix", reason="the stand-in is a script")
 def test_on_kubernetes_a_model_that_misreads_is_rolled_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, two_outputs_file: Path
 ) -> None:
-    from two_outputs import write_model
-
-    bad, before = write_model(tmp_path / "bad.keras"), signal.getsignal(signal.SIGTERM)
-    log = kubectl(tmp_path, monkeypatch, str(bad))
+    before = signal.getsignal(signal.SIGTERM)
+    log = kubectl(tmp_path, monkeypatch, str(two_outputs_file))
     assert kubernetes_canary.main(["release", "place/digit-api@sha256:1", *QUICK]) == 1
     said = told(log)
     # As before: what is started later must be able to be ended.
