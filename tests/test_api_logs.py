@@ -60,8 +60,8 @@ class TestLines:
         assert line["digits"] == [8]
         assert line["confidences"] == [0.97]
         assert list(line["stages_ms"]) == ["decode", "preprocess", "infer"]
-        assert 50 <= line["stages_ms"]["infer"] < 1000
-        assert sum(line["stages_ms"].values()) <= line["duration_ms"] < 5000
+        assert line["stages_ms"]["infer"] >= 50
+        assert sum(line["stages_ms"].values()) <= line["duration_ms"]
         at = datetime.fromisoformat(line["time"])
         assert at.utcoffset() == timedelta(0)
         assert abs(datetime.now(UTC) - at) < timedelta(seconds=30)

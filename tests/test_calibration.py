@@ -19,8 +19,8 @@ pytestmark = pytest.mark.slow
 PRESET = replace(
     presets.PRESETS["best"],
     filters=(8, 16, 16, 16, 16),
-    epochs=8,
-    batch_size=16,
+    epochs=3,
+    batch_size=8,
     learning_rate=3e-3,
     parts=2,
     pool=presets.PoolRecipe(2000, 40, 40, 200, presets.MILD),

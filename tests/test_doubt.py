@@ -110,7 +110,7 @@ def test_what_training_calls_no_digit_is_turned_away_when_made_of_test_digits(
 ) -> None:
     digits = training_pool.structured(mnist.test)[:500]
     rng = np.random.default_rng(7)
-    pictures = [training_pool.sample("none", digits[0], digits, rng)[0] for _ in range(300)]
+    pictures = [training_pool.sample("none", digits[0], digits, rng)[0] for _ in range(150)]
     assert accepted(classifier, pictures) <= 0.15
 
 

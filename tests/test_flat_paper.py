@@ -16,8 +16,8 @@ Spoil = Callable[[np.ndarray], np.ndarray]  # brightness (H, W), 0 to 1
 
 @pytest.fixture(scope="module")
 def digits(mnist: Mnist) -> np.ndarray:
-    """Three of each in the test set, (30, 28, 28, 1)."""
-    chosen = [np.flatnonzero(mnist.test.labels == digit)[:3] for digit in range(10)]
+    """Two of each in the test set, (20, 28, 28, 1)."""
+    chosen = [np.flatnonzero(mnist.test.labels == digit)[:2] for digit in range(10)]
     return mnist.test.images[np.concatenate(chosen)]
 
 

@@ -55,7 +55,7 @@ def test_answers_that_are_as_sure_as_they_should_be_have_next_to_no_calibration_
     assert metrics.reliability(metrics.softmax(logits, 0.4), labels).error > 0.05
 
 
-@pytest.mark.parametrize("scale", [0.3, 0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("scale", [0.3, 1.0, 4.0])
 def test_the_temperature_undoes_a_known_scaling(scale: float) -> None:
     logits, labels = drawn_logits(8_000, seed=2)
     assert metrics.fit_temperature(scale * logits, labels) == pytest.approx(scale, rel=0.05)

@@ -234,7 +234,7 @@ def test_examples_open_by_mouse_and_keyboard(open_page: Open) -> None:
 
 
 def test_visitors_at_once_get_each_their_own_answer(open_page: Open) -> None:
-    pages = [open_page(viewport={"width": 800, "height": 600}) for _ in range(4)]
+    pages = [open_page(viewport={"width": 800, "height": 600}) for _ in range(3)]
     hands = []
     for digit, page in enumerate(pages):
         box = page.locator(".pad canvas").bounding_box()

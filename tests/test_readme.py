@@ -1,16 +1,18 @@
 """README.md does what it shows: its commands are run, and what they print is compared."""
 
+import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import wait_until_ready
 from conftest import free_port
+from test_make import page, start, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -38,26 +40,23 @@ def pattern(shown: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def ports() -> Iterator[dict[str, str]]:
-    """Run both servers as the README says, on free ports, and tell which stand for which."""
-    started = []
-    chosen = {"5000": free_port(), "7860": free_port()}
-    try:
-        for script, default in (("flask_deploy.py", "5000"), ("gradio_interface.py", "7860")):
-            process = subprocess.Popen(
-                [sys.executable, script, "--port", str(chosen[default])],
-                cwd=ROOT,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-            started.append(process)
-            wait_until_ready(process, chosen[default])
-        yield {default: str(port) for default, port in chosen.items()}
-    finally:
-        for process in started:
-            process.terminate()
-            process.communicate(timeout=30)
+def running() -> Iterator[tuple["subprocess.Popen[str]", dict[str, str]]]:
+    """`make run`, which serves both, on free ports, and which of these stand for which."""
+    if os.name != "posix" or not shutil.which("make"):
+        pytest.skip("needs make and POSIX signals")
+    api, page_port = free_port(), free_port()
+    process = start(MNIST_PORT=str(api), MNIST_PAGE_PORT=str(page_port))
+    assert "digit reader" in wait_for(api, process)
+    assert "gradio" in wait_for(page_port, process).lower()
+    yield process, {"5000": str(api), "7860": str(page_port)}
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def ports(running: tuple["subprocess.Popen[str]", dict[str, str]]) -> dict[str, str]:
+    return running[1]
 
 
 def on_free_ports(text: str, ports: dict[str, str]) -> str:
@@ -97,6 +96,20 @@ def test_the_python_client_works_as_shown(ports: dict[str, str]) -> None:
     assert done.returncode == 0, done.stderr
     (shown,) = re.findall(r"# (.+)$", program.strip())
     assert done.stdout.splitlines()[-1] == shown
+
+
+@pytest.mark.slow
+def test_ctrl_c_ends_both_servers(
+    running: tuple["subprocess.Popen[str]", dict[str, str]],
+) -> None:
+    process, ports = running
+    os.killpg(process.pid, signal.SIGINT)
+    printed, _ = process.communicate(timeout=100)
+    assert "Traceback" not in printed
+    for port in ports.values():
+        assert f"http://127.0.0.1:{port}" in printed
+        with pytest.raises(OSError):
+            page(int(port))
 
 
 def test_every_command_names_things_that_exist() -> None:

@@ -89,7 +89,7 @@ def test_a_transparent_canvas_is_blank(colour: tuple[int, int, int, int]) -> Non
 
 
 @pytest.mark.parametrize("method", ["enhanced", "basic"])
-@pytest.mark.parametrize("level", [2, 20, 128, 235, 253])
+@pytest.mark.parametrize("level", [2, 128, 253])
 @pytest.mark.parametrize("side", [28, 60, 100, 300, 800])
 def test_a_page_with_faint_noise_has_no_ink(method: str, level: int, side: int) -> None:
     for seed in range(5):

@@ -222,10 +222,10 @@ def test_random_text_is_read_or_refused(text: str) -> None:
 def test_a_small_file_of_400_million_pixels_is_refused_at_once() -> None:
     bomb = png(20_000, 20_000, 1, 0, bytes(2_500))
     assert len(bomb) < 100_000
-    begun = time.perf_counter()
+    begun = time.process_time()
     with pytest.raises(UnreadablePicture, match=f"pixels: at most {config.Settings.max_pixels:,}"):
         decode(bomb)
-    assert time.perf_counter() - begun < 0.5
+    assert time.process_time() - begun < 0.5
 
 
 @pytest.mark.parametrize("side", [7_100, 10_000, 13_000])
