@@ -174,6 +174,7 @@ def test_a_saved_model_takes_an_older_one_s_place_whole(
 ) -> None:
     place = tmp_path / "saved_model" / "mnist_cnn" / "1"
     place.mkdir(parents=True)
+    (place / "saved_model.pb").write_bytes(b"of another model")
     (place / "stale").write_text("of another model", "utf-8")
     _, card = exports.export(source, exports.FORMS["saved-model"], tmp_path, 1)
     assert not (place / "stale").exists()
