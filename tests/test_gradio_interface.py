@@ -184,7 +184,7 @@ def test_it_can_be_reloaded_and_used_by_keyboard(open_page: Open) -> None:
 def test_text_stands_out_from_the_page(open_page: Open) -> None:
     page = open_page()
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of those it knows
+        page.emulate_media(color_scheme=scheme)
         page.reload()
         page.locator(".pad-paper.empty").wait_for()
         choose(page, "eight.png", EIGHT)
