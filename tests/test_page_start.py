@@ -45,9 +45,9 @@ def test_a_picture_without_an_answer_is_told_until_it_has_one(
         choose(page, "digit.png", content)
     else:
         write(page, label)
-    page.clock.run_for(int(PATIENCE / 2))
+    page.clock.run_for(PATIENCE // 2)
     assert page.locator(".pad-status").inner_text() == ""
-    page.clock.run_for(int(PATIENCE / 2))
+    page.clock.run_for(PATIENCE // 2)
     page.locator(".pad-status", has_text=NO_ANSWER).wait_for()
     assert len(held) == 1
     page.unroute_all()  # lets go what was held
