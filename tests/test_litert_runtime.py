@@ -34,9 +34,10 @@ def model(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_both_runtimes_agree_on_the_whole_test_set(mnist: Mnist) -> None:
-    by_keras = Classifier.load(runtime=KERAS).outputs(mnist.test.images)
-    by_litert = Classifier.load(runtime=LITERT).outputs(mnist.test.images)
+def test_both_runtimes_agree(mnist: Mnist) -> None:
+    images = mnist.test.images[:2000]
+    by_keras = Classifier.load(runtime=KERAS).outputs(images)
+    by_litert = Classifier.load(runtime=LITERT).outputs(images)
     assert by_keras.is_digit is not None
     assert by_litert.is_digit is not None
     np.testing.assert_allclose(by_litert.probabilities, by_keras.probabilities, rtol=0, atol=1e-5)
@@ -62,10 +63,15 @@ def test_a_missing_form_is_made_and_kept(model: Path) -> None:
 
 
 @pytest.mark.parametrize("fault", ["another's", "cut short", "no card"])
-def test_a_form_that_is_not_of_this_file_is_never_used(model: Path, fault: str) -> None:
+def test_a_form_that_is_not_of_this_file_is_never_used(
+    model: Path, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     card = model_files.read_card(model)
-    litert_runtime.derive(model, card)
     form = litert_runtime.derived_path(model)
+    for name in (form.name, model_files.card_path(form).name):
+        shutil.copy(config.MODEL_PATH.parent / name, model.parent)
+    shipped = form.read_bytes()
+    monkeypatch.setattr(litert_runtime, "convert", lambda network: shipped)  # which takes seconds
     form_card = model_files.card_path(form)
     if fault == "another's":
         form_card.write_text(
