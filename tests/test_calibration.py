@@ -18,6 +18,7 @@ from load_mnist_local import Mnist, Split
 pytestmark = pytest.mark.slow
 PRESET = replace(
     presets.PRESETS["best"],
+    augmentation=presets.MILD,
     filters=(8, 16, 16, 16, 16),
     epochs=3,
     batch_size=8,

@@ -17,6 +17,7 @@ from training_pool import NO_DIGIT, Pool
 
 PRESET = replace(
     presets.PRESETS["best"],
+    augmentation=presets.MILD,
     batch_size=8,
     epochs=4,
     parts=2,
