@@ -179,6 +179,7 @@ def test_the_table_has_a_row_for_what_cannot_run() -> None:
     assert lines[3] == "| two | no | - | - | - | - | - | - | a\\|b |"
 
 
+@pytest.mark.slow
 def test_the_hundred_pictures_are_the_same_every_time() -> None:
     made = hundred.pictures()
     assert [each.digit for each in made] == [digit for digit in range(10) for _ in range(10)]

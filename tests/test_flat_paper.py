@@ -77,6 +77,7 @@ SPOILT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPOILT)
 def test_what_lies_around_and_over_the_paper_is_no_ink(name: str, digits: np.ndarray) -> None:
     found = [likeness(seen(d, SPOILT[name])[..., 0], seen(d)[..., 0]) for d in digits]

@@ -63,7 +63,7 @@ def test_multiply_adds_are_counted_as_by_hand() -> None:
     assert multiply_adds(network) == by_hand
 
 
-@pytest.mark.parametrize(("name", "temperature"), zip(BOTH_KINDS, (0.5, 1.7), strict=True))
+@pytest.mark.parametrize(("name", "temperature"), [*zip(BOTH_KINDS, (0.5, 1.7), strict=True)])
 def test_the_shipped_output_is_the_softmax_at_the_temperature(
     name: str, images: np.ndarray, temperature: float
 ) -> None:

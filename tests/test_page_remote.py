@@ -228,6 +228,7 @@ def test_nobody_there_and_one_who_is_silent_are_told_in_time(tmp_path: Path) -> 
         assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 def test_a_page_that_asks_loads_no_runtime_and_needs_no_model(tmp_path: Path) -> None:
     code = f"""
 import sys

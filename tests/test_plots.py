@@ -57,18 +57,24 @@ DRAW: dict[str, Callable[[Path], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DRAW)
-def test_every_plot_is_a_small_png_the_same_every_time(name: str, tmp_path: Path) -> None:
-    first, second = tmp_path / "new folder" / "a.png", tmp_path / "b.png"
+def test_every_plot_is_a_small_png(name: str, tmp_path: Path) -> None:
+    first = tmp_path / "new folder" / "a.png"
     DRAW[name](first)
-    DRAW[name](second)
     with Image.open(first) as picture:
         assert picture.format == "PNG"
         assert 300 < picture.width <= 1300
         assert len(picture.convert("L").getcolors(256) or []) > 5, "an empty picture"
     assert first.stat().st_size < LARGEST_FILE
-    assert first.read_bytes() == second.read_bytes()
     assert [file.name for file in first.parent.iterdir()] == ["a.png"], "something left over"
+
+
+@pytest.mark.parametrize("name", ["misread", "reliability"])
+def test_a_plot_is_the_same_every_time(name: str, tmp_path: Path) -> None:
+    for file in ("a.png", "b.png"):
+        DRAW[name](tmp_path / file)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
 def colours(path: Path) -> int:
