@@ -2,6 +2,7 @@
 # Expected: with --respawn-failed-workers a worker that ends is replaced, and the others serve on.
 # Instead: Granian 2.8.7 ends the whole server, healthy workers included, when the same worker ends
 # again within 5.5 seconds of its replacement ("Worker crash loop detected").
+# Seen on 2026-11-28, Linux: two workers, one killed twice a second apart: exit status 1.
 # Here: api/supervisor.py replaces workers however often they end, with growing pauses.
 set -euo pipefail
 folder=$(mktemp -d)

@@ -2,6 +2,7 @@
 # Expected: an application's header "Connection: close" ends the connection, for HTTP/1.0 as for 1.1.
 # Instead: to a client of HTTP/1.0 that asks for keep-alive, Granian 2.8.7 sends both,
 # "connection: close, keep-alive", in one response; what a client makes of that differs.
+# Seen on 2026-11-28, Linux: "connection: close" in HTTP/1.1, "close, keep-alive" in HTTP/1.0.
 # Here: api/door.py ends connections of HTTP/1.1 only after many answers.
 set -euo pipefail
 folder=$(mktemp -d)
