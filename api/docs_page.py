@@ -4,6 +4,7 @@ It asks nothing of anybody but this server, and its Content-Security-Policy says
 """
 
 import base64
+import functools
 import hashlib
 import json
 import re
@@ -11,7 +12,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from flask import Response, render_template_string, request
+from jinja2 import Environment, Template
 from markupsafe import Markup, escape
 
 FOLDER = Path(__file__).resolve().parent
@@ -27,12 +28,20 @@ JSON = "application/json"
 Schema = dict[str, Any]
 
 
-def response(document: Schema) -> Response:
-    """Return the page for a document."""
+@functools.cache
+def _template() -> Template:
+    text = (FOLDER / "docs.html").read_text("utf-8")
+    return Environment(autoescape=True).from_string(text)
+
+
+def render(document: Schema, url: str) -> tuple[str, dict[str, str]]:
+    """Return the page for a document, and the headers of its response.
+
+    url: of the server, for the commands that are shown.
+    """
     style = (FOLDER / "docs.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    page = render_template_string(
-        (FOLDER / "docs.html").read_text("utf-8"),
+    page = _template().render(
         document=document,
         sections=_sections(document),
         style=Markup(style),
@@ -40,11 +49,9 @@ def response(document: Schema) -> Response:
         kind=_kind,
         shown=_shown,
         alike=_alike,
-        curl=_curl,
+        curl=functools.partial(_curl, url.rstrip("/")),
     )
-    return Response(
-        page, mimetype="text/html", headers={"Content-Security-Policy": POLICY.format(digest)}
-    )
+    return page, {"Content-Security-Policy": POLICY.format(digest)}
 
 
 def _sections(document: Schema) -> list[Schema]:
@@ -163,9 +170,9 @@ def _shown(value: Any, indent: str = "") -> str:
     return json.dumps(value)
 
 
-def _curl(operation: Schema) -> str:
+def _curl(server: str, operation: Schema) -> str:
     """Return a command that asks for the operation."""
-    url = request.host_url.rstrip("/") + operation["path"]
+    url = server + operation["path"]
     for variable in operation["parameters"]:
         if variable["in"] == "path":
             url = url.replace(f"{{{variable['name']}}}", variable["schema"]["enum"][0])

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
 import config
 from classifier import Classifier
@@ -27,18 +27,26 @@ def register(
 
         return document.of(app, name, version, settings)
 
-    def of_now() -> dict[str, Any]:
-        classifier = classifier_of()
-        return described(classifier.name, classifier.version)
+    @functools.lru_cache(maxsize=2)
+    def as_json(name: str, version: str) -> bytes:
+        import msgspec
+
+        return msgspec.json.encode(described(name, version))
+
+    @functools.lru_cache(maxsize=8)  # to render it takes 30 ms
+    def as_page(name: str, version: str, url: str) -> tuple[str, dict[str, str]]:
+        from api import docs_page
+
+        return docs_page.render(described(name, version), url)
 
     @app.get("/openapi.json")
     def openapi_json() -> Response:
-        import msgspec
-
-        return Response(msgspec.json.encode(of_now()), content_type="application/json")
+        classifier = classifier_of()
+        content = as_json(classifier.name, classifier.version)
+        return Response(content, content_type="application/json")
 
     @app.get("/docs")
     def docs() -> Response:
-        from api.docs_page import response
-
-        return response(of_now())
+        classifier = classifier_of()
+        page, headers = as_page(classifier.name, classifier.version, request.host_url)
+        return Response(page, mimetype="text/html", headers=headers)

@@ -21,10 +21,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from functools import partial
 
 import attack_bodies
-from http_client import Streams, connect, head, in_chunks, post, read_response
+from http_client import Response, Streams, connect, head, in_chunks, post, read_response
 
 SLOW, LIGHT, HEAVY = 16, 20, 14  # connections: fifty
-LONGEST = 75.0  # seconds for one attack; a request may wait 30 and be answered in 30
+LONGEST = 75.0  # seconds for one response; a request may wait 30 and be answered in 30
 AWAITED = 35.0  # seconds in which a body that does not come is given up by the server
 PAUSE, UNREAD = (
     0.5,
@@ -57,7 +57,7 @@ class Attacker:
             for piece in chunks:
                 writer.write(piece)
                 await asyncio.sleep(PAUSE)
-            return (await read_response(reader)).outcome
+            return (await response(reader)).outcome
 
     async def connection(self, kinds: Iterator[tuple[str, Act]]) -> None:
         """Make one attack after another until the time is over."""
@@ -68,11 +68,13 @@ class Attacker:
 
     async def attempt(self, name: str, act: Act) -> None:
         """Make one attack and count what came of it; one that the end of the run cuts off, too."""
-        seconds, outcomes = min(LONGEST, self.until - time.monotonic()), list[str]()
+        outcomes = list[str]()
+        end = asyncio.timeout(max(0.0, self.until - time.monotonic()))
         try:
-            await asyncio.wait_for(act(self, outcomes), seconds)
+            async with end:
+                await act(self, outcomes)
         except TimeoutError:
-            outcomes.append(f"unanswered for {LONGEST:.0f} s" if seconds == LONGEST else "cut off")
+            outcomes.append("cut off" if end.expired() else f"unanswered for {LONGEST:.0f} s")
         except (OSError, EOFError):
             outcomes.append("connection ended")
         self.outcomes[name].update(outcomes)
@@ -83,6 +85,11 @@ class Attacker:
         while time.monotonic() < self.until:
             await self.attempt(name, act)
             await asyncio.sleep(max(0.0, min(seconds, self.until - time.monotonic())))
+
+
+async def response(reader: asyncio.StreamReader) -> Response:
+    """Read a response. Raises TimeoutError if it takes longer than any request may."""
+    return await asyncio.wait_for(read_response(reader), LONGEST)
 
 
 @contextlib.asynccontextmanager
@@ -100,12 +107,12 @@ async def held(attacker: Attacker, outcomes: Outcomes, start: bytes, drip: bytes
     until = time.monotonic() + AWAITED
     async with connected(attacker.port) as (reader, writer):
         writer.write(start)
-        response = asyncio.ensure_future(read_response(reader))
+        awaited = asyncio.ensure_future(read_response(reader))
         try:
             for place in itertools.count():
-                done, _ = await asyncio.wait([response], timeout=PAUSE)
+                done, _ = await asyncio.wait([awaited], timeout=PAUSE)
                 if done:
-                    outcomes.append((await response).outcome)
+                    outcomes.append((await awaited).outcome)
                     return
                 if time.monotonic() > until:
                     outcomes.append("held open")
@@ -113,7 +120,7 @@ async def held(attacker: Attacker, outcomes: Outcomes, start: bytes, drip: bytes
                 if drip:
                     writer.write(drip[place % len(drip) :][:1])
         finally:
-            response.cancel()
+            awaited.cancel()
 
 
 # Slow: each holds a connection for as long as the server lets it.
@@ -165,7 +172,7 @@ async def half_closed(attacker: Attacker, outcomes: Outcomes) -> None:
     async with connected(attacker.port) as (reader, writer):
         writer.write(attacker.whole)
         writer.write_eof()
-        outcomes.append((await read_response(reader)).outcome)
+        outcomes.append((await response(reader)).outcome)
 
 
 async def gone_after_sending(attacker: Attacker, outcomes: Outcomes) -> None:
@@ -199,9 +206,9 @@ async def kept(
         for _ in range(times // depth):
             writer.write(request * depth)
             for _ in range(depth):
-                response = await read_response(reader)
-                outcomes.append(response.outcome)
-                if response.closes:
+                each = await response(reader)
+                outcomes.append(each.outcome)
+                if each.closes:
                     return
 
 
