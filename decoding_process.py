@@ -27,7 +27,7 @@ import utils
 
 LARGE_PIXELS = 2**18  # 512x512: fewer are decoded and prepared in a few milliseconds
 MOST_WAITING = 16  # calls that may wait for the process
-NICENESS = 5  # small pictures, which other processes read, come first
+NICENESS = 10  # small pictures, which other processes read, come first
 # glibc gives larger blocks back to the system when they are freed (mallopt(3)); others ignore it.
 MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024)}
 START = "from decoding_process import serve; serve()"

@@ -23,6 +23,7 @@ PAUSE = 0.02  # seconds between a response and the next request, on average
 BATCH_EVERY, PHOTO_EVERY = 50, 200  # requests of a client
 PHOTO = (4000, 3000)  # pixels
 PATIENCE = 75.0  # seconds for one response
+TRIES, RETRY_AFTER = 3, 1.0  # of a request that is answered 503; seconds between them
 PROBE_EVERY, PROBE_PATIENCE = 0.1, 30.0  # seconds
 PROBED = ("/healthz", "/readyz")
 LATE = 0.1  # seconds in which the server's health is to be told
@@ -55,6 +56,7 @@ class Record:
     health: dict[str, list[float]] = field(default_factory=dict)
     health_failures: list[tuple[float, str, str]] = field(default_factory=list)
     own_lateness: list[float] = field(default_factory=list)  # of this process, woken too late
+    sent_away: int = 0  # 503 with Retry-After, after which the client asked again
 
     @property
     def probes(self) -> list[float]:
@@ -113,24 +115,32 @@ class Honest:
         return self.asks.batch if batch else draws.choice(self.asks.small)
 
     async def client(self, number: int) -> None:
-        """Ask one request after another on a connection that is kept while it can be."""
+        """Ask one request after another on a connection that is kept while it can be.
+
+        A 503 that says when to ask again is followed; the waiting counts as time.
+        """
         draws, streams = random.Random(number), None
         for turn in itertools.count(number * 25):
             if self.stop:
                 break
             ask = self._next(turn, draws)
             begun = time.monotonic()
-            try:
-                streams = streams or await connect(self.port)
-                outcome, closes = await asyncio.wait_for(exchange(streams, ask), PATIENCE)
-            except TimeoutError:
-                outcome, closes = "unanswered", True
-            except (OSError, EOFError):
-                outcome, closes = "broken off", True
+            for _ in range(TRIES):
+                try:
+                    streams = streams or await connect(self.port)
+                    outcome, closes = await asyncio.wait_for(exchange(streams, ask), PATIENCE)
+                except TimeoutError:
+                    outcome, closes = "unanswered", True
+                except (OSError, EOFError):
+                    outcome, closes = "broken off", True
+                if closes and streams:
+                    streams[1].close()
+                    streams = None
+                if outcome != "503":
+                    break
+                self.record.sent_away += 1
+                await asyncio.sleep(RETRY_AFTER)
             self._count(ask, outcome, time.monotonic() - begun)
-            if closes and streams:
-                streams[1].close()
-                streams = None
             await asyncio.sleep(draws.uniform(0, 2 * PAUSE))
         if streams:
             streams[1].close()

@@ -168,14 +168,11 @@ async def attacked(
 
 
 def unexpected(record: Record, kills: list[float]) -> list[tuple[float, str, str]]:
-    """Return the honest requests that failed, but for those that a killed worker had in hand.
-
-    A large one may be refused with 503 and Retry-After.
-    """
+    """Return the honest requests that failed, but for those that a killed worker had in hand."""
     failures = []
     for at, form, outcome in record.failures + record.health_failures:
         excused = outcome == "broken off" and any(0 <= at - kill < AFTER_KILL for kill in kills)
-        if not excused and not (outcome == "503" and form in ("batch", "photo")):
+        if not excused:
             failures.append((at, form, outcome))
     return failures
 
@@ -223,6 +220,7 @@ def promises(run: Run, kills: list[float]) -> dict[str, bool]:
 def describe(name: str, record: Record) -> None:
     """Print what the honest clients saw in a phase."""
     print(f"{name}: small {dict(record.small)}, large {dict(record.large)}")
+    print(f"  answered 503 and asked again: {record.sent_away}")
     for what, seconds in (
         ("small", record.seconds),
         ("large", record.large_seconds),
