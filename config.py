@@ -88,7 +88,7 @@ class Settings:
     port: int = 5000
     page_port: int = 7860
     workers: int = CORES  # processes that answer requests
-    max_queue: int = 128  # requests waiting beyond which a further one is answered 503
+    max_queue: int = 256  # requests waiting beyond which a further one is answered 503
     max_seconds: int = 30  # for a request's body to come, and then for its answer to be made
     max_bytes: int = 16 * 1024 * 1024  # of one request's body
     max_pixels: int = 50_000_000  # of one decoded picture

@@ -1,10 +1,10 @@
-"""Clients that try to stop a server for others, from fifty connections: `make hostile` starts them.
+"""Clients that try to stop a server for others: `make hostile` starts them.
 
-    python benchmarks/attacks.py PORT SECONDS
+    python benchmarks/attacks.py PORT SECONDS [CONNECTIONS]
 
-Says "ready" when all that is sent is built, begins when a line comes, and ends by printing as JSON
-what was sent and what came back. Its priority is low, so that it takes no processor time that the
-server could use.
+Attacks from fifty connections unless told otherwise. Says "ready" when everything it sends is
+built, begins when it reads a line, and ends by printing as JSON what it sent and what came back.
+Its priority is low, so that it takes no processor time that the server could use.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from functools import partial
 import attack_bodies
 from http_client import Response, Streams, connect, head, in_chunks, post, read_response
 
-SLOW, LIGHT, HEAVY = 16, 20, 14  # connections: fifty
+CONNECTIONS = 50
+SLOW, LIGHT = 16, 20  # of fifty connections; the rest is heavy
 LONGEST = 75.0  # seconds for one response; a request may wait 30 and be answered in 30
 AWAITED = 35.0  # seconds in which a body that does not come is given up by the server
 PAUSE, UNREAD = (
@@ -31,7 +32,7 @@ PAUSE, UNREAD = (
     20,
 )  # seconds between the chunks of an upload; such pauses with responses unread
 BURST_EVERY, BURST = 20.0, 40  # seconds; uploads in chunks at once
-FLOOD_EVERY, FLOOD = 60.0, 160  # seconds; requests at once, more than a queue of 128 holds
+FLOOD_EVERY, FLOOD = 60.0, 320  # seconds; requests at once, more than a queue of 256 holds
 KEPT_FOR = 520  # requests on one connection, more than it is kept for
 NICENESS = 10
 
@@ -292,18 +293,20 @@ def kinds_of(bodies: Bodies) -> list[tuple[str, Act]]:
     return [(name, partial(sent, itertools.cycle(each))) for name, each in bodies.items()]
 
 
-async def attack(attacker: Attacker, light: Bodies, heavy: Bodies) -> None:
-    """Attack from fifty connections until the time is over."""
+async def attack(attacker: Attacker, connections: int, light: Bodies, heavy: Bodies) -> None:
+    """Attack from so many connections until the time is over."""
     draws = random.Random(14)
+    slow_count = round(connections * SLOW / CONNECTIONS)
+    light_count = round(connections * LIGHT / CONNECTIONS)
     groups = (
-        (SLOW, named(SLOW_ACTS)),
-        (LIGHT, named(LIGHT_ACTS) + kinds_of(light)),
-        (HEAVY, kinds_of(heavy)),
+        (slow_count, named(SLOW_ACTS)),
+        (light_count, named(LIGHT_ACTS) + kinds_of(light)),
+        (connections - slow_count - light_count, kinds_of(heavy)),
     )
     tasks = []
-    for connections, kinds in groups:
+    for count, kinds in groups:
         order = itertools.cycle(draws.sample(kinds, len(kinds)))
-        tasks += [attacker.connection(order) for _ in range(connections)]
+        tasks += [attacker.connection(order) for _ in range(count)]
     burst, flood = named(BURST_ACTS)
     tasks.append(attacker.every(BURST_EVERY, BURST_EVERY / 2, *burst))
     tasks.append(attacker.every(FLOOD_EVERY, BURST_EVERY, *flood))  # between two bursts
@@ -315,6 +318,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("port", type=int, help="of 127.0.0.1")
     parser.add_argument("seconds", type=float, help="how long")
+    parser.add_argument("connections", type=int, nargs="?", default=CONNECTIONS)
     args = parser.parse_args()
     os.nice(NICENESS)
     light, heavy = attack_bodies.light(), attack_bodies.heavy()
@@ -322,7 +326,7 @@ def main() -> int:
     if not sys.stdin.readline():
         return 1  # whoever started this has ended
     attacker = Attacker(args.port, time.monotonic() + args.seconds)
-    asyncio.run(attack(attacker, light, heavy))
+    asyncio.run(attack(attacker, args.connections, light, heavy))
     print(json.dumps({"outcomes": attacker.outcomes, "floods": attacker.floods}))
     return 0
 

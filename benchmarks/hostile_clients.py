@@ -1,12 +1,12 @@
 """Fifty connections try to stop the server while eight honest clients ask; promises are checked.
 
-    python benchmarks/hostile_clients.py [--minutes 10] [--kill-every SECONDS]
+    python benchmarks/hostile_clients.py [--minutes 10] [--connections 50] [--kill-every SECONDS]
 
 Linux. Starts the server with two workers and a copy of the model. Eight clients ask it while it is
 quiet, then while `attacks.py` sends it all that may cost a server much, then while a worker is
 killed five times within ten seconds. Prints what was sent and what came back, and exits 1 if a
 promise is broken: every honest answer right, small requests slower by less than ten times,
-health checks within 100 ms (on fewer than four cores, which attack and server share: 99% of them),
+health checks within 100 ms (99% of them within 250 ms if all cores are busy),
 memory flat, no fault of the server's own, no worker lost but those killed here.
 """
 
@@ -37,7 +37,7 @@ SLOWER = 10  # times, by which a small request may be
 LOOK_EVERY, WATCH_EVERY = 10.0, 0.5  # seconds: memory, workers
 KILLS, KILLS_APART, KILLED_WITHIN = 5, 1.8, 9.9  # seconds
 WHOLE_WITHIN, AT_WORK = 60.0, 0.05  # seconds until all workers serve, and of work that shows it
-ENOUGH_CORES = 4  # that server and attack need not share
+ALL_BUSY, LATE_IF_BUSY = 0.9, 0.25  # share of the cores; seconds for 99% of the health checks
 GROWTH, SPARE_MB = 1.3, 50  # memory is flat if it grows by less than this factor and sum
 OWN_FAULTS = ("500", "502", "without Retry-After", "unanswered")  # in what the attack met
 
@@ -60,9 +60,10 @@ class Run:
     ended: bool = False
 
 
-def start_attack(port: int, seconds: float) -> "subprocess.Popen[str]":
+def start_attack(port: int, seconds: float, connections: int) -> "subprocess.Popen[str]":
     """Start the attack and return once it has built what it sends."""
     command = [sys.executable, "benchmarks/attacks.py", str(port), str(seconds)]
+    command.append(str(connections))
     process = subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -189,8 +190,7 @@ def is_flat(memory: list[tuple[float, float]]) -> bool:
 def promises(run: Run, kills: list[float]) -> dict[str, bool]:
     """Return what is promised, and whether it held."""
     p99, quiet_p99 = (percentile(record.seconds, 0.99) for record in (run.attacked, run.quiet))
-    probes = run.attacked.probes
-    strict = (os.cpu_count() or 1) >= ENOUGH_CORES
+    share, late = (0.99, LATE_IF_BUSY) if run.busy > ALL_BUSY else (1.0, LATE)
     met = Counter[str]()
     for counts in run.attack["outcomes"].values():
         met.update(counts)
@@ -201,8 +201,10 @@ def promises(run: Run, kills: list[float]) -> dict[str, bool]:
             run.attacked, kills
         ),
         f"p99 of small requests is below {SLOWER} times the quiet one": p99 < SLOWER * quiet_p99,
-        f"health checks take at most {LATE * 1000:.0f} ms"
-        + ("" if strict else ", 99% of them"): percentile(probes, 1 if strict else 0.99) <= LATE,
+        f"{share:.0%} of the health checks take at most {late * 1000:.0f} ms": percentile(
+            run.attacked.probes, share
+        )
+        <= late,
         "forty uploads in chunks at once are all read": not refused,
         "the attack met no fault of the server's own": not any(
             fault in outcome for outcome in met for fault in OWN_FAULTS
@@ -271,13 +273,14 @@ def main() -> int:
     """Run it; return the exit status."""
     parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10, help="how long to attack")
+    parser.add_argument("--connections", type=int, default=50, help="of the attack")
     parser.add_argument("--kill-every", type=float, default=0, help="seconds; 0: kill none before")
     args = parser.parse_args()
     adopt_orphans()
     asked, run = asks(), Run()
     with tempfile.TemporaryDirectory() as folder:
         server = KilledServer(Path(folder))
-        attack = start_attack(server.port, 60 * args.minutes)
+        attack = start_attack(server.port, 60 * args.minutes, args.connections)
         try:
             asyncio.run(attacked(run, server, attack, asked, args))
         finally:

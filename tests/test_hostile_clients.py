@@ -154,13 +154,15 @@ def broken(run: Run, kills: tuple[float, ...] = ()) -> int:
 
 def test_a_good_run_holds_every_promise_and_each_fault_breaks_one() -> None:
     assert broken(seen(recorded())) == 0
-    assert broken(seen(recorded("503"))) == 1  # small ones are never refused
+    assert broken(seen(recorded("503"))) == 1  # also when asked again
     assert broken(seen(recorded("wrong"))) == 1
     assert broken(seen(recorded("broken off")), (49.0,)) == 0  # in the hand of a killed worker
     assert broken(seen(recorded("broken off")), (10.0,)) == 1
-    assert broken(seen(recorded("503", form="photo"))) == 0  # a large one may be
     assert broken(seen(recorded(seconds=0.099))) == 0
     assert broken(seen(recorded(seconds=0.2))) == 2  # small requests and health checks
+    run = seen(recorded(seconds=0.2))
+    run.busy = 1.0
+    assert broken(run) == 1  # health checks may take longer where all cores are busy
     for outcome in ("500", "503 without Retry-After", "unanswered for 75 s"):
         run = seen(recorded())
         run.attack["outcomes"]["fuzz corpus"] = {"422": 9, outcome: 1}
