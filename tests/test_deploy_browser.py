@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from test_page_axe import RUN_AXE, WINDOWS
 import config
 from api.app import create_app
 from classifier import Classifier
-from load_mnist_local import Mnist
+from load_mnist_local import Mnist, Split
 from page import answer_view
 
 if TYPE_CHECKING:
@@ -26,21 +27,28 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
-EACH = 16  # pictures of each condition; benchmarks/browser_parity.py takes ten thousand in all
-DRAWN = 60  # digits in other people's shapes
+EACH = 6  # pictures of each condition; benchmarks/browser_parity.py takes ten thousand in all
+DRAWN = 24  # digits in other people's shapes
 MOST_OTHERWISE = 0.001  # share of answers that may differ from Python's
-DRAWINGS = 40
+DRAWINGS = 15
 READY = "Ready, without a connection too."
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def built(mnist: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page, built."""
     needed()
     import build
+    import exports
 
-    folder = tmp_path_factory.mktemp("browser") / "dist"
-    build.build(ROOT / "models" / "mnist_cnn.keras", folder)
+    folder, few = (
+        tmp_path_factory.mktemp("browser") / "dist",
+        Split(mnist.test.images[:500], mnist.test.labels[:500]),
+    )
+    with pytest.MonkeyPatch.context() as patch:  # its parity is tried in test_exports.py
+        patch.setattr(build, "load_mnist", lambda: Mnist(mnist.train, few, few))
+        patch.setattr(exports, "NO_DIGITS", replace(exports.NO_DIGITS, none=50))
+        build.build(ROOT / "models" / "mnist_cnn.keras", folder)
     return folder
 
 
