@@ -1,4 +1,4 @@
-"""Several workers under load: one is killed, the model is swapped, the server is told to end."""
+"""Several workers under load: one is killed, once or again and again; the server is told to end."""
 
 import base64
 import http.client
@@ -30,7 +30,7 @@ FILES = ("mnist_cnn.keras", "mnist_cnn.json", "mnist_cnn.litert.tflite", "mnist_
 
 
 KEPT = 50  # requests that a client sends over one connection
-PAUSE = 0.005  # seconds between two requests of a client: the server is busy, not the machine
+PAUSE = 0.02  # seconds between two requests of a client: the server is busy, not the machine
 
 
 class Load:
@@ -39,7 +39,6 @@ class Load:
     def __init__(self, port: int, clients: int = 6) -> None:
         self.port = port
         self.outcomes: Counter[str] = Counter()
-        self.versions: set[str] = set()
         self.broken: list[float] = []  # when
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._ask_on) for _ in range(clients)]
@@ -54,7 +53,6 @@ class Load:
                 answer = json.loads(response.read())
                 right = response.status == 200 and answer["digit"] == 8
                 self.outcomes["right" if right else f"{response.status}"] += 1
-                self.versions.add(answer["model"]["version"])
                 time.sleep(PAUSE)
                 asked += 1
                 if asked % KEPT == 0:  # the next connection may come to another worker
@@ -146,7 +144,7 @@ def test_a_killed_worker_is_replaced_and_takes_only_its_own_requests_along(
         (new,) = set(workers_of(process)) - set(before)
         wait_until_it_serves(new, port)
     assert before[1] in workers_of(process)
-    assert load.outcomes["right"] > 50
+    assert load.outcomes["right"] > 20
     assert set(load.outcomes) <= {"right", "broken"}
     # Each client had one request there, and one more if it came back while the worker was dying.
     assert load.outcomes["broken"] <= 12
@@ -177,33 +175,6 @@ def test_told_to_end_it_answers_what_has_come(
     assert [status for status, _ in answers] == [200] * 8
 
 
-def test_a_new_model_is_taken_by_every_worker_without_a_lost_request(
-    served: tuple["subprocess.Popen[str]", int], folder: Path
-) -> None:
-    _, port = served
-    card = json.loads((folder / FILES[1]).read_text("utf-8"))
-    with Load(port) as load:
-        time.sleep(0.5)
-        (folder / FILES[1]).write_text(json.dumps(card | {"note": "written anew"}), "utf-8")
-        (folder / FILES[0]).touch()
-        time.sleep(4)
-    assert set(load.outcomes) == {"right"}
-    assert load.versions == {card["sha256"][:12]}
-    with urlopen(f"http://127.0.0.1:{port}/model", timeout=30) as response:
-        assert json.loads(response.read())["note"] == "written anew"
-
-
-def test_a_bad_model_is_refused_while_the_old_one_answers(
-    served: tuple["subprocess.Popen[str]", int], folder: Path
-) -> None:
-    _, port = served
-    with Load(port) as load:
-        time.sleep(0.5)
-        (folder / FILES[0]).write_bytes(b"no model")
-        time.sleep(4)
-    assert set(load.outcomes) == {"right"}
-
-
 def test_workers_end_with_their_parent_however_it_ends(
     served: tuple["subprocess.Popen[str]", int],
 ) -> None:
@@ -228,7 +199,7 @@ def test_a_worker_that_ends_again_and_again_stops_neither_the_others_nor_the_ser
                 time.sleep(0.02)
             (victim,) = others
             right = load.outcomes["right"]
-            while load.outcomes["right"] < right + 20:  # the other one serves meanwhile
+            while load.outcomes["right"] < right + 5:  # the other one serves meanwhile
                 assert time.monotonic() < until
                 time.sleep(0.02)
     assert survivor in workers_of(process)

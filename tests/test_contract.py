@@ -14,7 +14,7 @@ PHASES = ("Examples", "Coverage", "Fuzzing", "Stateful")
 
 def test_every_answer_keeps_to_the_document() -> None:
     with server() as url:
-        done = run(url, 10)
+        done = run(url, 4)
     assert done.returncode == 0, done.stdout + done.stderr
     for phase in PHASES:
         assert f"✅ {phase}\n" in done.stdout

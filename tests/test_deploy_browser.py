@@ -39,6 +39,7 @@ def built(mnist: Mnist, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page, built."""
     needed()
     import build
+
     import exports
 
     folder, few = (
