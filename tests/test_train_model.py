@@ -1,5 +1,6 @@
 """Training as a person runs it: the script itself, on the smoke preset, killed and resumed."""
 
+import contextlib
 import json
 import os
 import re
@@ -40,12 +41,8 @@ def arguments(folder: Path, *flags: str) -> list[str]:
     ]  # fmt: skip
 
 
-def small_command(folder: Path) -> list[str]:
-    return [sys.executable, str(ROOT / "tests" / "small_training.py"), *arguments(folder)]
-
-
 def train(folder: Path, *flags: str) -> small_training.Ended:
-    """Train in this process, on few images and without plots."""
+    """Train in this process, on few images, without plots and LiteRT form."""
     return small_training.run(arguments(folder, *flags))
 
 
@@ -55,23 +52,16 @@ def card_of(folder: Path) -> model_files.Card:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """A folder with a whole smoke run in it, and what the run printed."""
+    """A folder with a run on few images in it, and what the run printed."""
     folder = tmp_path_factory.mktemp("trained")
-    command = [sys.executable, "train_model.py", *arguments(folder)]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=1800, check=False
-    )
+    done = small_training.run(arguments(folder), whole=True)
     assert done.returncode == 0, done.stderr
     return folder, done.stdout
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a run on few images in it."""
-    folder = tmp_path_factory.mktemp("small")
-    done = train(folder)
-    assert done.returncode == 0, done.stderr
-    return folder
+@pytest.fixture
+def small(trained: tuple[Path, str]) -> Path:
+    return trained[0]
 
 
 def test_a_run_leaves_a_model_its_card_and_plots(trained: tuple[Path, str]) -> None:
@@ -79,8 +69,7 @@ def test_a_run_leaves_a_model_its_card_and_plots(trained: tuple[Path, str]) -> N
     card = card_of(folder)
     assert card["preset"] == "smoke"
     assert card["epochs"] == presets.PRESETS["smoke"].epochs == len(card["history"]["loss"])
-    assert card["test"]["images"] == 10_000
-    assert card["validation"]["images"] == 5_000
+    assert card["test"]["images"] == card["validation"]["images"] == small_training.IMAGES
     assert card["temperature"] > 0
     assert f"{100 * card['test']['accuracy']:.2f}% right" in printed
     for name in PLOTS:
@@ -88,37 +77,45 @@ def test_a_run_leaves_a_model_its_card_and_plots(trained: tuple[Path, str]) -> N
             assert min(plot.size) > 300
 
 
-def test_the_card_tells_the_truth_about_the_file(trained: tuple[Path, str], mnist: Mnist) -> None:
-    folder, _ = trained
-    classifier = Classifier.load(folder / "model.keras")
-    read = classifier.probabilities(mnist.test.images).argmax(axis=1)
-    assert int((read != mnist.test.labels).sum()) == classifier.card["test"]["errors"]
+def test_the_card_tells_the_truth_about_the_file(small: Path, mnist: Mnist) -> None:
+    classifier = Classifier.load(small / "model.keras")
+    few = slice(0, small_training.IMAGES)
+    read = classifier.probabilities(mnist.test.images[few]).argmax(axis=1)
+    assert int((read != mnist.test.labels[few]).sum()) == classifier.card["test"]["errors"]
 
 
-def test_evaluate_prints_the_card_s_figures(small: Path) -> None:
-    done = train(small, "--evaluate", str(small / "model.keras"))
-    assert done.returncode == 0, done.stderr
-    assert f"({card_of(small)['test']['errors']} of 500 wrong)" in done.stdout
+def shown_until(terminal: int, wanted: "re.Pattern[bytes]", shown: bytes = b"") -> bytes:
+    """Return what a pseudo-terminal shows, up to what is waited for or to its end."""
+    with contextlib.suppress(OSError):  # Linux's way to say that the other side has closed
+        while not wanted.search(shown):
+            shown += os.read(terminal, 65_536)
+    assert wanted.search(shown), shown[-2000:]
+    return shown
 
 
-@pytest.mark.skipif(os.name != "posix", reason="kill -9 is POSIX's")
+@pytest.mark.skipif(os.name != "posix", reason="kill -9 and a pseudo-terminal are POSIX's")
 def test_killed_and_resumed_ends_like_an_uninterrupted_run(tmp_path: Path, small: Path) -> None:
-    running = subprocess.Popen(small_command(tmp_path), stdout=subprocess.PIPE, text=True)
-    assert running.stdout is not None
-    for line in running.stdout:
-        if line.startswith("epoch 1/"):
-            running.send_signal(signal.SIGSTOP)
-            second = train(tmp_path, "--restart")
-            running.send_signal(signal.SIGKILL)
-            break
-    running.wait(timeout=30)
-    assert running.returncode == -signal.SIGKILL
+    import pty
+    import termios
+
+    terminal, far_end = pty.openpty()
+    termios.tcsetwinsize(far_end, (24, 100))
+    command = [sys.executable, str(ROOT / "tests" / "small_training.py"), *arguments(tmp_path)]
+    running = subprocess.Popen(command, stdout=far_end, stderr=far_end)
+    os.close(far_end)
+    try:
+        # The progress: the rate and the time that is left.
+        bar = re.compile(rb"\d%\|.*\[\d\d:\d\d<\d\d:\d\d, .*img/s\]")
+        shown_until(terminal, re.compile(rb"epoch 1/"), shown_until(terminal, bar))
+        running.send_signal(signal.SIGSTOP)
+        second = train(tmp_path, "--restart")
+    finally:
+        running.kill()
+        running.wait()
+        os.close(terminal)
     assert not (tmp_path / "model.keras").exists()
     assert second.returncode == 1
     assert "another process is training" in second.stderr
-    again = train(tmp_path)
-    assert again.returncode == 1
-    assert "epochs: go on with --resume, or discard them with --restart" in again.stderr
 
     resumed = train(tmp_path, "--resume")
     assert resumed.returncode == 0, resumed.stderr
@@ -130,27 +127,14 @@ def test_killed_and_resumed_ends_like_an_uninterrupted_run(tmp_path: Path, small
     assert broken["test"]["accuracy"] == pytest.approx(whole["test"]["accuracy"], abs=0.02)
 
 
-def test_a_checkpoint_cut_short_is_passed_over(tmp_path: Path, small: Path) -> None:
-    shutil.copytree(small / "checkpoints", tmp_path / "checkpoints")
-    half_written = tmp_path / "checkpoints" / "smoke" / ".writing"
-    half_written.mkdir()
-    (half_written / "state.keras").write_bytes(b"PK\x03\x04 cut short")
-    done = train(tmp_path, "--resume")
-    assert done.returncode == 0, done.stderr
-    assert card_of(tmp_path)["test"] == pytest.approx(card_of(small)["test"])
-
-
 def test_resume_wants_a_run_of_the_same_recipe(tmp_path: Path, small: Path) -> None:
-    nothing = train(tmp_path, "--resume")
-    assert nothing.returncode == 1
-    assert "nothing to resume" in nothing.stderr
     runs = tmp_path / "checkpoints"
-    shutil.copytree(small / "checkpoints", runs, dirs_exist_ok=True)
+    shutil.copytree(small / "checkpoints", runs)
     (runs / "smoke").rename(runs / "smoke-7")  # where a run with that seed keeps its own
     other = train(tmp_path, "--resume", "--seed", "7")
     assert other.returncode == 1
     assert "another recipe" in other.stderr
-    assert "Traceback" not in nothing.stderr + other.stderr
+    assert "Traceback" not in other.stderr
 
 
 def test_averaging_a_run_with_itself_gives_it_again_and_names_both(
@@ -173,59 +157,34 @@ def test_averaging_a_run_with_itself_gives_it_again_and_names_both(
     assert "Traceback" not in missing.stderr
 
 
-def test_a_better_model_is_kept_unless_forced(tmp_path: Path, small: Path) -> None:
+def test_below_the_gate_the_old_model_stays_and_force_replaces_it(
+    tmp_path: Path, small: Path
+) -> None:
     output = tmp_path / "model.keras"
-    shutil.copy(config.MODEL_PATH, output)
-    shutil.copy(model_files.card_path(config.MODEL_PATH), tmp_path / "model.json")
+    model_files.copy_model(config.MODEL_PATH, output)
     shutil.copytree(small / "checkpoints", tmp_path / "checkpoints")
+    half_written = tmp_path / "checkpoints" / "smoke" / ".writing"  # is passed over
+    half_written.mkdir()
+    (half_written / "state.keras").write_bytes(b"PK\x03\x04 cut short")
     before = card_of(tmp_path)["sha256"]
 
-    kept = train(tmp_path, "--resume")
-    assert kept.returncode == 0, kept.stderr
-    assert "is kept" in kept.stdout
+    below = train(tmp_path, "--resume", "--min-accuracy", "0.9999")
+    assert below.returncode == 1
+    assert "below the gate of 0.9999" in below.stderr
     assert card_of(tmp_path)["sha256"] == before
     candidate = model_files.read_card(tmp_path / "model.candidate.keras")
-    assert candidate["preset"] == "smoke"
+    assert candidate["test"] == pytest.approx(card_of(small)["test"])
 
     forced = train(tmp_path, "--resume", "--force")
     assert forced.returncode == 0, forced.stderr
     assert card_of(tmp_path)["preset"] == "smoke"
-    rolled_back = Classifier.load(tmp_path / "model.previous.keras")
-    assert rolled_back.card["sha256"] == before
-    assert (tmp_path / "model.previous.litert.tflite").exists()
+    assert model_files.read_card(tmp_path / "model.previous.keras")["sha256"] == before
 
 
-def test_the_gate_is_an_exit_status_and_puts_nothing_in_place(tmp_path: Path, small: Path) -> None:
-    shutil.copytree(small / "checkpoints", tmp_path / "checkpoints")
-    below = train(tmp_path, "--resume", "--min-accuracy", "0.9999")
-    assert below.returncode == 1
-    assert "below the gate of 0.9999" in below.stderr
-    assert not (tmp_path / "model.keras").exists()
+def test_the_gate_is_a_share(tmp_path: Path) -> None:
     malformed = train(tmp_path, "--min-accuracy", "99")
     assert malformed.returncode == 2
     assert "share from 0 to 1" in malformed.stderr
-
-
-@pytest.mark.skipif(os.name != "posix", reason="a pseudo-terminal is POSIX's")
-def test_on_a_terminal_progress_shows_rate_and_time_left(tmp_path: Path) -> None:
-    import pty
-    import termios
-
-    terminal, far_end = pty.openpty()
-    termios.tcsetwinsize(far_end, (24, 100))
-    running = subprocess.Popen(small_command(tmp_path), stdout=far_end, stderr=far_end)
-    os.close(far_end)
-    shown, bar = b"", re.compile(rb"\d%\|.*\[\d\d:\d\d<\d\d:\d\d, .*img/s\]")
-    try:
-        while not bar.search(shown):
-            shown += os.read(terminal, 65_536)
-    except OSError:  # Linux's way to say that the other side has closed
-        pass
-    finally:
-        running.kill()
-        running.wait()
-        os.close(terminal)
-    assert bar.search(shown), shown[-2000:]
 
 
 def test_the_shipped_model_keeps_its_promise() -> None:
