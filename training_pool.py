@@ -5,6 +5,7 @@ other people's shapes and non-digits is made beforehand, in all processes that t
 for, in shards that survive a kill. To make it anew after a change of code, delete its folder.
 """
 
+import contextlib
 import hashlib
 import io
 import multiprocessing.pool
@@ -29,6 +30,7 @@ from load_mnist_local import Split
 
 NO_DIGIT = 10  # the label of an image that shows none
 SHARD = 2_000  # images a file
+FEW = 500  # images that are made sooner than other processes have started
 KINDS = ("bent", "sheets", "strokes", "none")
 SMALLEST, LARGEST = 28, 320  # pixels of the sheets' longer side
 FORM = np.dtype([("image", np.uint8, (config.IMAGE_SIZE, config.IMAGE_SIZE)), ("label", np.int64)])
@@ -82,10 +84,11 @@ def build(recipe: presets.PoolRecipe, digits: Split, folder: Path) -> Pool:
     tasks = ((job, _drawn(source, job)) for job in missing)
     total = sum(job.size for job in missing)
     with (
-        _workers() as workers,
+        contextlib.nullcontext() if total <= FEW else _workers() as workers,
         tqdm(total=total, unit="img", unit_scale=True, disable=None) as bar,
     ):
-        for size in workers.imap_unordered(_make_shard, tasks):
+        make = workers.imap_unordered if workers else map
+        for size in make(_make_shard, tasks):
             bar.update(size)
     parts = [np.load(job.path) for job in jobs]
     kinds = np.repeat([KINDS.index(job.kind) for job in jobs], [job.size for job in jobs])
