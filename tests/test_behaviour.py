@@ -17,7 +17,7 @@ import utils
 from classifier import Classifier
 from load_mnist_local import Mnist
 
-DIGITS = 100
+DIGITS = 75
 pytestmark = pytest.mark.slow
 Change = Callable[[Image.Image], Image.Image]
 

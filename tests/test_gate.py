@@ -21,7 +21,7 @@ from load_mnist_local import Mnist, Split
 from outputs import Outputs
 
 pytestmark = pytest.mark.slow
-FEW = 30  # digits a condition
+FEW = 15  # digits a condition
 CALIBRATION = ("calibration error", "negative log-likelihood")
 
 

@@ -29,9 +29,16 @@ def test_its_card_says_how_it_was_made_and_how_good_it_is() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not litert_runtime.installed(), reason="LiteRT has no package for it")
-def test_in_whole_numbers_it_is_small_and_still_reads(mnist: Mnist, tmp_path: Path) -> None:
-    test = Split(mnist.test.images[:4000], mnist.test.labels[:4000])
-    source = exports.Source(TINY, replace(mnist, test=test))
+def test_in_whole_numbers_it_is_small_and_still_reads(
+    mnist: Mnist, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(exports.REPRESENTATIVE, sheets=60, none=90)
+    monkeypatch.setattr(exports, "REPRESENTATIVE", few)
+    monkeypatch.setattr(exports, "NO_DIGITS", replace(exports.NO_DIGITS, none=150))
+    validation, test = (
+        Split(part.images[:2000], part.labels[:2000]) for part in (mnist.validation, mnist.test)
+    )
+    source = exports.Source(TINY, Mnist(mnist.train, validation, test))
     place, card = exports.export(source, exports.FORMS["litert-int8"], tmp_path, 1)
     assert place.stat().st_size < LARGEST
     assert card["test"]["accuracy"] >= LEAST
