@@ -113,7 +113,7 @@ $(AXE): tests/browser/package.json tests/browser/package-lock.json
 	else echo "make: NO AXE: npm could not install axe-core; the page's accessibility is not tested" >&2; fi
 
 test: lint $(AXE)  ## everything CI runs
-	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PY) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-fast: $(VENV)/ready-dev  ## the fast tests, for every edit
 	$(PY) -m pytest -m "not slow"

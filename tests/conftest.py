@@ -20,6 +20,25 @@ if TYPE_CHECKING:
     from load_mnist_local import Mnist
 
 ROOT = Path(__file__).resolve().parent.parent
+LONGEST = {  # of the test files, by their place
+    f"test_{name}": place
+    for place, name in enumerate(
+        [
+            "train_model",
+            "deploy_browser",
+            "exports",
+            "gradio_interface",
+            "page_drawing",
+            "calibration",
+            "gate",
+            "canary",
+            "page_axe",
+            "contract",
+            "readme",
+            "page_remote",
+        ]
+    )
+}
 for folder in (ROOT, ROOT / "tests"):  # whatever import mode pytest runs in
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
@@ -103,14 +122,10 @@ def classifier() -> "Classifier":
 
 @pytest.fixture(scope="session")
 def two_outputs_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A throw-away model that says `is_digit`, its LiteRT form beside it; see two_outputs.py."""
-    from two_outputs import write_model
-
-    from classifier import Classifier
-
-    path = write_model(tmp_path_factory.mktemp("model") / "two_outputs.keras")
-    Classifier.load(path)  # which derives the form
-    return path
+    """A copy of a model that says `is_digit`, its LiteRT form beside it; see two_outputs.py."""
+    folder = tmp_path_factory.mktemp("model") / "copy"
+    shutil.copytree(ROOT / "tests" / "models", folder)
+    return folder / "two_outputs.keras"
 
 
 @pytest.fixture(scope="session")
@@ -238,6 +253,11 @@ def request_at_hand() -> Iterator[None]:
     stages.begin({"REQUEST_METHOD": "POST"})
     yield
     stages.end()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, so that no process is left with one of them at the end."""
+    items.sort(key=lambda item: LONGEST.get(item.path.stem, len(LONGEST)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,9 +1,19 @@
-"""A throw-away model file with both outputs, whose is_digit follows a rule that a test can use."""
+"""A small model file with both outputs, whose is_digit follows a rule that a test can use.
 
+    python tests/two_outputs.py
+
+Writes tests/models/two_outputs.keras and its LiteRT form.
+"""
+
+import sys
 from pathlib import Path
 
-import model_files
-import quiet
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+import model_files  # noqa: E402
+import quiet  # noqa: E402
 
 MOST_INK = 0.13  # mean of an image up to which the model below says that it is a digit
 
@@ -31,3 +41,9 @@ def write_model(path: Path) -> Path:
     network = keras.Model(images, outputs, name="two_outputs")
     model_files.write_model(network.save, {}, path)
     return path
+
+
+if __name__ == "__main__":
+    from classifier import Classifier
+
+    Classifier.load(write_model(ROOT / "tests" / "models" / "two_outputs.keras"))
