@@ -59,12 +59,12 @@ def wait_until_ready(process: "subprocess.Popen[str]", port: int, seconds: float
 
 
 @contextmanager
-def running(*flags: str, **settings: int) -> Iterator[int]:
+def running(*flags: str, at: int = 0, **settings: int) -> Iterator[int]:
     """Run the script as a person would, and give its port; it must end well when told to.
 
-    settings: without their MNIST_.
+    at: a port, or a free one; settings: without their MNIST_.
     """
-    port = free_port()
+    port = at or free_port()
     given = {f"MNIST_{name}": str(value) for name, value in settings.items()}
     process = start(port, *flags, environment=os.environ | given)
     try:

@@ -14,7 +14,7 @@ import pytest
 
 if TYPE_CHECKING:
     from page_window import Server
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, Page
 
     from classifier import Classifier
     from load_mnist_local import Mnist
@@ -153,82 +153,76 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="session")
-def page_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
-    """The drawing page's program, one for all the tests that need no other."""
+def started_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
     from page_window import page_served
 
     with page_served(tmp_path_factory.mktemp("page")) as server:
         yield server
+        server.halt(False)
 
 
-@pytest.fixture(scope="session")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
-    """The API and a page that asks it, as a deployment would run them.
+@pytest.fixture(scope="module")
+def page_server(started_page: "Server") -> Iterator["Server"]:
+    """The drawing page's program, one for all the tests that need no other.
 
-    The model is the shipped one in LiteRT's form: to the page another than the shipped file.
+    It is halted between modules: Gradio takes 7% of a core to wait.
     """
-    from api_server import running
-    from page_window import page_served
-
-    import config
-    import litert_runtime
-    import model_files
-
-    folder = tmp_path_factory.mktemp("pair")
-    content = litert_runtime.derived_path(config.MODEL_PATH).read_bytes()
-    model = folder / "mnist_cnn.tflite"
-    model_files.write_model(lambda file: file.write_bytes(content), {}, model)
-    with running("--workers", "1", "--model", str(model)) as port:
-        flags = "--api-url", f"http://127.0.0.1:{port}", "--model", "none.keras"
-        with page_served(folder, *flags) as server:
-            yield server
+    started_page.halt(False)
+    yield started_page
+    started_page.halt(True)
 
 
-@pytest.fixture(scope="session")
-def windows(browser: "Browser") -> Iterator[dict[str, "BrowserContext"]]:
-    """The windows that tests have opened, by their options: a tab costs a third of a window."""
-    contexts: dict[str, BrowserContext] = {}
-    yield contexts
-    for context in contexts.values():
-        context.close()
+@pytest.fixture(scope="module")
+def tabs() -> Iterator[dict[str, "Page"]]:
+    """The pages that tests have opened, cleared, by server and options: a new one takes seconds."""
+    kept: dict[str, Page] = {}
+    yield kept
+    for page in kept.values():
+        page.context.close()
 
 
 @pytest.fixture
 def open_page(
-    page_server: "Server", browser: "Browser", windows: dict[str, "BrowserContext"]
+    page_server: "Server", browser: "Browser", tabs: dict[str, "Page"]
 ) -> Iterator[Callable[..., "Page"]]:
-    """Opens the page in a tab, the only one of its window, with a viewport and other options.
+    """Opens the page, empty, with a viewport and other options; in a window of its own.
 
     Nothing outside may be asked for, and nothing fail. server: another than the usual one.
     """
-    from page_window import is_outside
+    from page_window import cleared, is_outside
 
-    pages: list[Page] = []
+    pages: dict[str, Page] = {}
     outside: list[str] = []
     faults: list[str] = []
 
+    def hear_request(request: Any) -> None:
+        outside.append(request.url)
+
+    def hear_fault(fault: Any) -> None:
+        faults.append(str(fault))
+
     def opened(server: "Server" = page_server, **options: Any) -> "Page":
         viewport = options.pop("viewport", {"width": 1280, "height": 720})
-        context = windows.get(repr(options))
-        if context is None:
-            context = windows[repr(options)] = browser.new_context(**options)
-        elif context.pages:  # two tabs of a window are not both seen
-            context = browser.new_context(**options)
-        page = context.new_page()
-        pages.append(page)
+        name = f"{server.url} {options} {len(pages)}"
+        page = tabs.pop(name, None)
+        if new := page is None:
+            page = browser.new_context(**options).new_page()
+            page.set_default_timeout(30_000)
+        pages[name] = page
+        page.on("request", hear_request)
+        page.on("pageerror", hear_fault)
         page.set_viewport_size(viewport)
-        page.set_default_timeout(30_000)
-        page.on("request", lambda request: outside.append(request.url))
-        page.on("pageerror", lambda fault: faults.append(str(fault)))
-        page.goto(server.url)
-        page.locator(".pad-paper.empty").wait_for()
+        if new:
+            page.goto(server.url)
+            page.locator(".pad-paper.empty").wait_for()
         return page
 
     yield opened
-    for page in pages:
-        page.unroute_all(behavior="ignoreErrors")
-        if page.context in windows.values():
-            page.close()
+    for name, page in pages.items():
+        if cleared(page):
+            page.remove_listener("request", hear_request)
+            page.remove_listener("pageerror", hear_fault)
+            tabs[name] = page
         else:
             page.context.close()
     assert [url for url in outside if is_outside(url)] == []

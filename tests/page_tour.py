@@ -49,8 +49,9 @@ def tour(page: "Page") -> Iterator[str]:
     expect_words(page, "not a picture that is read here")
     page.locator(".page-unfold", has_text="not a picture that is read here").first.wait_for()
     yield "fault"
+    page.context.grant_permissions(["camera"])
     page.get_by_role("button", name="Use camera").click()
-    page.locator(".pad-status:not(:empty)").wait_for()
+    page.locator(".pad-status", has_text="No camera was found.").wait_for()
     yield "no camera"
     page.get_by_role("tab", name="Batch").click()
     page.get_by_role("button", name="Choose files").wait_for()

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -42,7 +43,10 @@ def watch(event, args):
     if host not in {(*LOOPBACK, None)!r}:
         print("CALLED OUTSIDE:", host, file=sys.stderr, flush=True)
 sys.addaudithook(watch)
+import atexit
 import gradio_interface
+runtimes = "tensorflow", "keras", "ai_edge_litert"
+atexit.register(lambda: print("LOADED:", [name for name in runtimes if name in sys.modules]))
 sys.exit(gradio_interface.main(sys.argv[1:]))
 """
 
@@ -54,6 +58,11 @@ class Server:
     process: subprocess.Popen[bytes]
     url: str
     log: Path
+
+    def halt(self, halted: bool) -> None:
+        """Let the program stand still, or go on, where the system can do that."""
+        if os.name == "posix":
+            self.process.send_signal(signal.SIGSTOP if halted else signal.SIGCONT)
 
     @property
     def printed(self) -> str:
@@ -181,6 +190,36 @@ def call_predict(server: Server, picture: dict[str, Any]) -> str:
         event = json.load(reply)["event_id"]
     with opener.open(f"{call.full_url}/{event}", timeout=30) as events:
         return str(events.read().decode())
+
+
+# Takes everything away that a visitor has done on the first tab.
+CLEAR = """() => {
+    document.querySelectorAll("[role=tab]")[0].click();
+    document.querySelectorAll("details[open]").forEach((details) => details.open = false);
+    const brush = document.querySelector(".pad-brush input");
+    brush.value = brush.defaultValue;
+    brush.dispatchEvent(new Event("input", { bubbles: true }));
+    const enhanced = document.querySelector("input[name=preprocessing][value=enhanced]");
+    if (!enhanced.checked) enhanced.click();
+    document.querySelector("[data-action=clear]").click();
+    document.activeElement.blur();
+    scrollTo(0, 0);
+}"""
+
+
+def cleared(page: "Page") -> bool:
+    """Make a page as good as a new one; return whether that was possible."""
+    from playwright.sync_api import Error
+
+    try:
+        page.unroute_all(behavior="ignoreErrors")
+        page.mouse.up()
+        page.evaluate(CLEAR)
+        page.locator(".pad-paper.empty").wait_for(timeout=5_000)
+        page.get_by_text("No ink yet").wait_for(timeout=5_000)
+    except Error:
+        return False
+    return page.locator(".pad-status").inner_text() == ""
 
 
 def tap_clear(page: "Page") -> None:

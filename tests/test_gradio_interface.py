@@ -1,7 +1,5 @@
 """The drawing page: the real program, and a real browser that draws in it as a person would."""
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from api_server import EIGHT
 from hand import draw, write
 from page_window import (
-    CONTRASTS,
     MAX_BYTES,
     Server,
     call_predict,
@@ -22,7 +18,6 @@ from page_window import (
     expect_digit,
     expect_words,
     mnist_picture,
-    start,
     tap_clear,
 )
 from samples import blank_png
@@ -89,7 +84,7 @@ def test_an_answer_that_comes_too_late_is_dropped(open_page: Open) -> None:
     page.route("**/component_server/", late)
     write(page, 3)
     page.get_by_role("button", name="Clear").click()
-    page.wait_for_timeout(2_500)
+    page.wait_for_timeout(2_000)
     assert arrived
     expect_words(page, "No ink yet")
 
@@ -141,10 +136,9 @@ def test_a_picture_without_an_answer_gets_a_calm_note(open_page: Open, page_serv
         choose(page, "picture.png", content)
         expect_words(page, words)
         expect_digit(page, "?")
-        assert "Traceback" not in page_server.printed
-        page.get_by_role("button", name="Clear").click()
-        write(page, 1)
-        expect_digit(page, 1)
+    assert "Traceback" not in page_server.printed
+    write(page, 1)
+    expect_digit(page, 1)
 
 
 @browser_test
@@ -158,12 +152,15 @@ def test_a_file_over_the_limit_is_not_sent(open_page: Open) -> None:
 
 
 @browser_test
-def test_it_can_be_reloaded_and_used_by_keyboard(open_page: Open) -> None:
+def test_it_can_be_reloaded_in_a_stroke_and_used_by_keyboard(open_page: Open) -> None:
     page = open_page()
-    write(page, 8)
-    expect_digit(page, 8)
+    page.locator(".pad canvas").hover()
+    page.mouse.down()
+    page.mouse.move(500, 300, steps=3)
+    page.locator(".pad-paper:not(.empty)").wait_for()
     page.reload()
     page.locator(".pad-paper.empty").wait_for()
+    page.mouse.up()
     expect_words(page, "No ink yet")
     write(page, 7)
     expect_digit(page, 7)
@@ -178,20 +175,6 @@ def test_it_can_be_reloaded_and_used_by_keyboard(open_page: Open) -> None:
             page.keyboard.press("Enter")
     assert {"Undo", "Clear", "56", "Open picture", "Use camera", "enhanced"} <= set(reached)
     expect_words(page, "No ink yet")
-
-
-@browser_test
-def test_text_stands_out_from_the_page(open_page: Open) -> None:
-    page = open_page()
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
-        page.reload()
-        page.locator(".pad-paper.empty").wait_for()
-        choose(page, "eight.png", EIGHT)
-        expect_digit(page, 8)
-        contrasts = page.evaluate(CONTRASTS)
-        assert len(contrasts) > 20
-        assert [text for text in contrasts if text[1] < 4.5] == []  # WCAG 2.2, level AA
 
 
 def test_gradio_client_gets_the_contract(
@@ -242,19 +225,3 @@ def test_a_busy_port_is_told_in_one_line_before_the_model_is_loaded(page_server:
     assert f"127.0.0.1:{port} is in use" in done.stderr
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
-
-
-@browser_test
-@pytest.mark.skipif(os.name != "posix", reason="SIGINT cannot be sent to one process elsewhere")
-def test_ctrl_c_ends_it_cleanly_with_a_page_open(open_page: Open, tmp_path: Path) -> None:
-    server = start(tmp_path)
-    try:
-        page = open_page(server)
-        choose(page, "eight.png", EIGHT)
-        expect_digit(page, 8)
-        server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(30) == 130
-    finally:
-        server.process.kill()
-    assert "Traceback" not in server.printed
-    assert "gradio_interface: stopped" in server.printed

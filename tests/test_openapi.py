@@ -25,7 +25,7 @@ from api.operations import OPERATIONS
 from classifier import Classifier
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 KEY = "a-key"
 BEARER = {"Authorization": f"Bearer {KEY}"}
@@ -224,28 +224,22 @@ def url(app: Flask) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(params=[(1280, "light"), (390, "dark")], ids=str)
-def page(request: pytest.FixtureRequest, browser: "Browser", url: str) -> Iterator["Page"]:
-    """The page as shown; whatever it asks elsewhere, or has to complain of, fails the test."""
-    width, scheme = request.param
-    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
-    shown, wrong = context.new_page(), []
-    shown.on("request", lambda asked: wrong.append(asked.url) if is_outside(asked.url) else None)
-    shown.on("console", lambda message: wrong.append(message.text))
-    shown.on("pageerror", lambda fault: wrong.append(str(fault)))
-    shown.goto(f"{url}/docs")
-    yield shown
-    context.close()
-    assert wrong == []
-
-
 @pytest.mark.slow
 @pytest.mark.browser
-class TestInABrowser:
-    def test_it_fits_and_opens_what_is_linked(self, page: "Page") -> None:
+def test_in_a_browser_it_fits_opens_what_is_linked_and_a_picture_can_be_tried(
+    browser: "Browser", url: str
+) -> None:
+    """Whatever it asks elsewhere, or has to complain of, fails the test."""
+    page, wrong = browser.new_page(), []
+    page.on("request", lambda asked: wrong.append(asked.url) if is_outside(asked.url) else None)
+    page.on("console", lambda message: wrong.append(message.text))
+    page.on("pageerror", lambda fault: wrong.append(str(fault)))
+    for width, dark in ((1280, False), (390, True)):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        page.goto(f"{url}/docs")
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         background = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
         assert background == ("rgb(20, 24, 31)" if dark else "rgb(255, 255, 255)")  # style applies
         assert not page.locator("#PredictRequest").is_visible()
         page.get_by_role("link", name="PredictRequest").first.click()
@@ -254,9 +248,9 @@ class TestInABrowser:
         page.get_by_text("/healthz", exact=True).click()
         assert page.locator("#healthz").is_visible()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-
-    def test_a_picture_can_be_tried(self, page: "Page") -> None:
-        page.set_input_files("input[type=file]", str(ROOT / "tests" / "pictures" / "eight.png"))
-        page.get_by_role("button", name="Read the digit").click()
-        page.wait_for_url("**/predict")
-        assert '"digit":8' in page.content()
+    page.set_input_files("input[type=file]", str(ROOT / "tests" / "pictures" / "eight.png"))
+    page.get_by_role("button", name="Read the digit").click()
+    page.wait_for_url("**/predict")
+    assert '"digit":8' in page.content()
+    page.context.close()
+    assert wrong == []

@@ -138,7 +138,7 @@ def test_a_large_batch_shows_its_progress_lets_others_in_and_ends_with_its_page(
     worked = processor_time(page_server)
     page.set_input_files(".drop input[data-of=files]", many)
     page.wait_for_function("document.querySelector('.batch-said progress')?.value > 0")
-    page.goto("about:blank")
+    page.goto("about:blank")  # which is then not used again
     if Path("/proc").exists():  # the work ends with its page, long before it would be done
         before, now = worked, processor_time(page_server)
         while now - before > 0.3:

@@ -1,14 +1,15 @@
-"""The pad in a real browser: every digit by many hands, pictures of every kind, many visitors."""
+"""The pad in a real browser: digits by many hands, pictures of every kind, many visitors."""
 
 import io
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
-from hand import HANDS, draw, smooth, varied
+from hand import HANDS, draw, smooth, varied, write
 from page_window import (
+    CONTRASTS,
     choose,
     expect_digit,
     expect_words,
@@ -29,7 +30,6 @@ PAUSE = 0.1  # seconds at least between two questions, as in page/pad/asking.js
 EXAMPLES = Path(__file__).resolve().parent.parent / "page" / "examples"
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 # Size and middle in shares of the pad, slant, and the brush in 784ths: a hand a line.
-BY_FINGER = {2, 5, 7}  # the other digits are drawn by mouse
 HANDWRITING = (
     (0.34, (0.25, 0.3), 0.0, 22),
     (0.88, (0.5, 0.5), 0.2, 84),
@@ -37,8 +37,14 @@ HANDWRITING = (
     (0.45, (0.72, 0.7), 0.3, 34),
     (0.8, (0.45, 0.52), 0.0, 20),
 )
-LETTER = ("30,80 50,18 70,80", "38,58 62,58")
-SCRIBBLE = ("20,45 32,24 36,72 48,26 52,76 62,24 68,72 80,30 84,58 26,56 78,46 30,34 72,80 44,18",)
+WINDOWS: dict[Literal["dark", "light"], tuple[int, int]] = {
+    "dark": (390, 844),
+    "light": (1000, 740),
+}
+LETTER = [smooth(line) for line in ("30,80 50,18 70,80", "38,58 62,58")]
+# To and fro, up and down, until the pad's middle is black.
+HATCHING = [(0.2 + 0.6 * step / 24, 0.25 + 0.5 * (step % 2)) for step in range(25)]
+BLOT = [HATCHING, [(y, x) for x, y in HATCHING]]
 BOX = """() => {
     const part = (inner, outer) => [
         (inner.left - outer.left) / outer.width, (inner.top - outer.top) / outer.height,
@@ -66,12 +72,10 @@ def clear(page: "Page", touch: bool = False) -> None:
 
 
 @pytest.mark.parametrize("touch", [False, True], ids=["mouse", "finger"])
-def test_every_digit_of_every_size_place_slant_and_brush_is_read(
-    open_page: Open, touch: bool
-) -> None:
+def test_digits_of_every_size_place_slant_and_brush_are_read(open_page: Open, touch: bool) -> None:
     page = open_page(**(PHONE if touch else {}))
     misread = []
-    for digit in BY_FINGER if touch else sorted(HANDS.keys() - BY_FINGER):
+    for digit in (5, 9) if touch else (2, 3, 4, 5, 6):  # those that no other test writes
         size, middle, slant, brush = HANDWRITING[(digit + 2 * touch) % len(HANDWRITING)]
         page.get_by_label("Brush").fill(str(brush))
         draw(page, varied(digit, size, middle, slant), touch)
@@ -110,7 +114,7 @@ def test_the_answer_follows_the_pen_one_question_at_a_time(open_page: Open) -> N
     assert box
     path = [
         (box["x"] + x * box["width"], box["y"] + y * box["width"])
-        for x, y in smooth(HANDS[2][0], 12)
+        for x, y in smooth(HANDS[2][0], 8)
     ]
     begun = time.monotonic()
     page.mouse.move(*path[0])
@@ -154,15 +158,35 @@ def test_the_brush_is_a_fourteenth_and_obeys_the_keyboard(open_page: Open) -> No
     assert ink() > 1.3 * usual
 
 
-def test_a_letter_and_a_scribble_are_doubted(open_page: Open) -> None:
+def test_doubt_is_seen_and_goes_away(open_page: Open) -> None:
+    from playwright.sync_api import expect
+
     page = open_page()
-    for lines in (LETTER, SCRIBBLE):
-        draw(page, [smooth(line) for line in lines])
-        expect_words(page, "This does not look like one digit")
-        settled(page)
-        assert page.locator(".answer.doubtful").count() == 1
-        clear(page)
-        expect_words(page, "No ink yet")
+    digit = page.locator(".answer-digit")
+    for (scheme, (width, height)), strokes in zip(WINDOWS.items(), (BLOT, LETTER), strict=True):
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        page.reload()
+        page.locator(".pad-paper.empty").wait_for()
+        colours = []
+        draw(page, strokes)
+        expect_words(page, "This does not look like one digit (most like ")
+        for doubted in (True, False):
+            if not doubted:
+                page.get_by_role("button", name="Clear").click()
+                expect_words(page, "No ink yet")
+                expect(page.locator(".answer-small")).to_have_count(0)
+                write(page, 1)
+                expect_digit(page, 1)
+            expect(page.locator(".answer-small")).to_contain_text("Likeness to one digit: ")
+            assert page.locator(".answer.doubtful").count() == doubted
+            assert digit.inner_text().endswith("?") == doubted
+            colours.append(digit.evaluate("element => getComputedStyle(element).color"))
+            contrasts = page.evaluate(CONTRASTS)
+            assert len(contrasts) > 20
+            assert [text for text in contrasts if text[1] < 4.5] == []  # WCAG 2.2, level AA
+            assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+        assert colours[0] != colours[1]
 
 
 def phone_photo(digit: Image.Image) -> bytes:
@@ -175,7 +199,9 @@ def phone_photo(digit: Image.Image) -> bytes:
     return file.getvalue()
 
 
-def test_pictures_of_every_kind_are_opened_and_seen_upright(open_page: Open) -> None:
+def test_pictures_of_every_kind_are_opened_and_seen_upright_and_keep_their_shape(
+    open_page: Open,
+) -> None:
     page = open_page()
     content, label = mnist_picture(0)  # a 7
     upright = Image.open(io.BytesIO(content))
@@ -203,12 +229,8 @@ def test_pictures_of_every_kind_are_opened_and_seen_upright(open_page: Open) -> 
     assert ink_at
     found = [edge / 280 for edge in ink_at]
     assert max(abs(a - b) for a, b in zip((left, top, right, bottom), found, strict=True)) < 0.05
-
-
-def test_a_tall_picture_keeps_its_shape_and_its_box(open_page: Open) -> None:
-    page = open_page()
-    content, label = mnist_picture(0)
-    tall = ImageOps.expand(Image.open(io.BytesIO(content)), (0, 0, 0, 280), 255)  # digit on top
+    tall = ImageOps.expand(upright, (0, 0, 0, 280), 255)  # digit on top
+    clear(page)
     choose(page, "tall.png", png(tall))
     settled(page)
     expect_digit(page, label)
@@ -257,21 +279,3 @@ def test_visitors_at_once_get_each_their_own_answer(open_page: Open) -> None:
         page.mouse.up()
         expect_digit(page, digit)
         settled(page)
-
-
-def test_a_reload_in_the_middle_of_a_stroke_leaves_a_working_empty_page(open_page: Open) -> None:
-    page = open_page()
-    box = page.locator(".pad canvas").bounding_box()
-    assert box
-    at = [(box["x"] + share * box["width"], box["y"] + 100) for share in (0.2, 0.5, 0.8)]
-    page.mouse.move(*at[0])
-    page.mouse.down()
-    for point in at[1:]:
-        page.mouse.move(*point)
-    page.locator(".pad-paper:not(.empty)").wait_for()
-    page.reload()
-    page.locator(".pad-paper.empty").wait_for()
-    page.mouse.up()
-    expect_words(page, "No ink yet")
-    draw(page, [smooth(line) for line in HANDS[3]])
-    expect_digit(page, 3)

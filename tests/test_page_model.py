@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from page_window import Server
 
 import config
-import litert_runtime
 import model_files
 import plot_words
 from page import model_view
@@ -111,7 +109,7 @@ def test_words_say_what_the_numbers_do() -> None:
 @pytest.mark.slow
 @pytest.mark.browser
 def test_the_tab_shows_card_and_plots_and_fits_a_phone(open_page: Callable[..., "Page"]) -> None:
-    page = open_page(viewport={"width": 390, "height": 844}, color_scheme="dark")
+    page = open_page(viewport={"width": 390, "height": 844})
     page.get_by_role("tab", name="Model").click()
     page.get_by_text(f"{CARD['test']['errors']:,} of 10,000 wrong").wait_for()
     plots = page.locator(".model-plots img")
@@ -120,16 +118,3 @@ def test_the_tab_shows_card_and_plots_and_fits_a_phone(open_page: Callable[..., 
     loaded = "images => images.every(image => image.complete && image.naturalWidth > 300)"
     assert plots.evaluate_all(loaded)
     assert page.evaluate("document.documentElement.scrollWidth") == 390
-
-
-@pytest.mark.slow
-@pytest.mark.browser
-def test_of_a_model_elsewhere_its_card_is_shown_and_no_other_models_plots(
-    open_page: Callable[..., "Page"], pair: Server
-) -> None:
-    page = open_page(pair)
-    page.get_by_role("tab", name="Model").click()
-    version = model_files.digest(litert_runtime.derived_path(config.MODEL_PATH))[:12]
-    page.get_by_text(f"mnist_cnn, version {version}").wait_for()
-    page.get_by_text("are of another model").wait_for()
-    assert page.locator(".model-plots").count() == 0

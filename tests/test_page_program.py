@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,21 +15,19 @@ import pytest
 from page_window import Server, mnist_picture
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
 
 
-@pytest.fixture(scope="module")
-def code(page_server: Server, browser: "Browser") -> list[str]:
+@pytest.fixture
+def code(page_server: Server, open_page: Callable[..., "Page"]) -> list[str]:
     """The code on the page, as somebody copies it: Python, and commands."""
-    page = browser.new_page()
-    page.goto(page_server.url)
+    page = open_page()
     page.get_by_text("Use it from a program").click()
     texts = page.locator(".program pre").all_inner_texts()
-    page.context.close()
     assert all(page_server.url in text for text in texts)
     return texts
 

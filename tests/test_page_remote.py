@@ -2,23 +2,27 @@
 
 import http.server
 import json
+import os
+import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from api_server import EIGHT, PICTURES, check_answer
+from api_server import EIGHT, PICTURES, check_answer, running
 from conftest import free_port
-from page_window import Server, client_of
+from page_window import Server, client_of, start
 from scripted_api import saying, served
 from stub_reader import CARD, stub_app
 
 import config
+import gradio_interface
+import litert_runtime
+import model_files
 import utils
 from api.app import create_app
 from classifier import Classifier
@@ -28,7 +32,9 @@ from page.api_server import ApiServer, Busy, ServerFault, Unreachable
 from page.reader import Reader
 from page.remote import RemoteReader
 
-ROOT = Path(__file__).resolve().parent.parent
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 IMAGES = np.random.default_rng(1).random((5, 28, 28, 1), np.float32)
 ANSWER = {
     "digit": 8,
@@ -68,6 +74,14 @@ def test_answers_are_those_of_the_api_and_the_image_is_made_here(
     assert shares.shape == (5, 10)
     here = Reader(classifier, config.Settings(), tmp_path).read(upload(tmp_path), "basic")
     assert np.array_equal(reading.image, here.image)
+
+
+def test_at_its_start_the_page_says_whose_model_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served(stub_app()) as url:
+        gradio_interface._asking(config.Settings(api_url=url))(tmp_path)
+    assert f"model mnist_cnn 0123456789ab of {url} answers" in capsys.readouterr().out
 
 
 def test_a_model_that_does_not_say_is_digit_is_asked_too(tmp_path: Path) -> None:
@@ -228,30 +242,11 @@ def test_nobody_there_and_one_who_is_silent_are_told_in_time(tmp_path: Path) -> 
         assert time.monotonic() - began < 20
 
 
-@pytest.mark.slow
-def test_a_page_that_asks_loads_no_runtime_and_needs_no_model(tmp_path: Path) -> None:
-    code = f"""
-import sys
-from pathlib import Path
-import config, gradio_interface, page.layout
-settings = config.Settings(api_url="http://127.0.0.1:{free_port()}", model=Path("none.keras"))
-page.layout.build(gradio_interface._asking(settings)(Path({str(tmp_path)!r})))
-print(sorted({{"tensorflow", "keras", "ai_edge_litert"}} & set(sys.modules)))
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100
-    )
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
-    assert "does not answer at the moment" in done.stdout
-
-
 @pytest.mark.parametrize("url", ["127.0.0.1:5000", "ftp://x", "http://", "http://x:70000", " "])
 @pytest.mark.parametrize("by", ["flag", "environment"])
 def test_an_address_that_cannot_be_one_is_refused(
     url: str, by: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import gradio_interface
-
     if by == "environment":
         monkeypatch.setenv("MNIST_API_URL", url)
         assert gradio_interface.main([]) == 2
@@ -264,24 +259,64 @@ def test_an_address_that_cannot_be_one_is_refused(
     assert "MNIST_API_URL" in said or "--api-url" in said
 
 
+def test_what_is_decoded_here_is_refused_before_the_api_is_asked(tmp_path: Path) -> None:
+    reader = reader_of(f"http://127.0.0.1:{free_port()}", tmp_path)
+    with pytest.raises(utils.UnsupportedPicture):
+        reader.read(upload(tmp_path, b"text"), "enhanced")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A page that asks an API, as a deployment would run them; the page starts first.
+
+    The API's model is the shipped one in LiteRT's form: to the page another than the shipped file.
+    """
+    folder, port = tmp_path_factory.mktemp("pair"), free_port()
+    server = start(folder, "--api-url", f"http://127.0.0.1:{port}", "--model", "none.keras")
+    try:
+        assert "does not answer at the moment" in server.printed
+        content = litert_runtime.derived_path(config.MODEL_PATH).read_bytes()
+        model = folder / "mnist_cnn.tflite"
+        model_files.write_model(lambda file: file.write_bytes(content), {}, model)
+        with running("--workers", "1", "--model", str(model), at=port):
+            yield server
+    finally:
+        server.process.kill()
+
+
 @pytest.mark.slow
 def test_one_deployment_serves_both(pair: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     from gradio_client import handle_file
 
-    assert "of http://127.0.0.1:" in pair.printed
     client = client_of(pair, monkeypatch)
     eight, blank = (handle_file(str(PICTURES / name)) for name in ("eight.png", "blank.png"))
     check_answer(client.predict(eight, api_name="/predict"), 8)
     assert client.predict(eight, "basic", api_name="/predict")["preprocessing"] == "basic"
     with pytest.raises(Exception, match="no ink"):
         client.predict(blank, api_name="/predict")
-    rows = client.predict([eight, blank] * 40, api_name="/batch")
-    assert [row.get("digit") for row in rows] == [8, None] * 40
+    rows = client.predict([eight, blank] * 10, api_name="/batch")
+    assert [row.get("digit") for row in rows] == [8, None] * 10
     check_answer(rows[-2], 8)
     assert "no ink" in rows[-1]["error"]
 
 
-def test_what_is_decoded_here_is_refused_before_the_api_is_asked(tmp_path: Path) -> None:
-    reader = reader_of(f"http://127.0.0.1:{free_port()}", tmp_path)
-    with pytest.raises(utils.UnsupportedPicture):
-        reader.read(upload(tmp_path, b"text"), "enhanced")
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.skipif(os.name != "posix", reason="SIGINT cannot be sent to one process elsewhere")
+def test_of_a_model_elsewhere_the_card_is_shown_and_ctrl_c_ends_the_page_that_is_open(
+    open_page: Callable[..., "Page"], pair: Server
+) -> None:
+    """And it did without a model file and what runs one."""
+    page = open_page(pair)
+    page.get_by_role("tab", name="Model").click()
+    version = model_files.digest(litert_runtime.derived_path(config.MODEL_PATH))[:12]
+    page.get_by_text(f"mnist_cnn, version {version}").wait_for()
+    page.get_by_text("are of another model").wait_for()
+    assert page.locator(".model-plots").count() == 0
+    pair.process.send_signal(signal.SIGINT)
+    assert pair.process.wait(30) == 130
+    assert "gradio_interface: stopped" in pair.printed
+    assert "Traceback" not in pair.printed
+    assert "CALLED OUTSIDE" not in pair.printed
+    assert "LOADED: []" in pair.printed
+    page.close()

@@ -59,10 +59,10 @@ def test_only_what_erasing_shows_too_is_said(found: list[Part], words: str) -> N
 def test_what_is_said_without_a_part_is_what_the_model_reads_then(
     classifier: Classifier, mnist: Mnist
 ) -> None:
-    """On 10 validation digits: each sentence is tried by erasing the ninth that it names."""
+    """On 5 validation digits: each sentence is tried by erasing the ninth that it names."""
     claims = r"The ink (?:at the|on the|in the) ([a-z ]+) speaks most for (\d) .*; without it (\d)"
     tried = 0
-    for image in mnist.validation.images[40:50]:
+    for image in mnist.validation.images[40:45]:
         attribution = attribute(image, classifier.probabilities)
         found = parts(image, attribution, classifier.probabilities)
         said = re.match(claims, explain_view.words(attribution, found))
@@ -78,7 +78,7 @@ def test_what_is_said_without_a_part_is_what_the_model_reads_then(
         assert _odds(without.probabilities, whole.digit, rival) < _odds(
             whole.probabilities, whole.digit, rival
         )
-    assert tried > 7
+    assert tried > 3
 
 
 def _odds(probabilities: tuple[float, ...], digit: int, rival: int) -> float:
