@@ -28,8 +28,12 @@ import utils
 LARGE_PIXELS = 2**18  # 512x512: fewer are decoded and prepared in a few milliseconds
 MOST_WAITING = 16  # calls that may wait for the process
 NICENESS = 10  # small pictures, which other processes read, come first
-# glibc gives larger blocks back to the system when they are freed (mallopt(3)); others ignore it.
-MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024)}
+# glibc (mallopt(3)) gives larger blocks back to the system when they are freed, and keeps at most
+# so many bytes of smaller ones: what is given back costs page faults. Others ignore these.
+MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(16 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(64 * 1024 * 1024),
+}
 START = "from decoding_process import serve; serve()"
 
 
